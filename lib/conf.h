@@ -1,0 +1,226 @@
+/* Configuration: YAML files in one folder, checked against the tables in conf_tables.c (one row a key: type, unit,
+ * default, bounds, secret or not, help). All errors of all files come out in one go, each with file:line:column, the
+ * line itself, what was expected and what may have been meant. docs/reference.md is printed from the same tables.
+ *
+ *   conf/smschain.yaml          database, broker, the services
+ *   conf/sources/NAME.yaml      business databases
+ *   conf/rules/NAME.yaml        the file's name is the rule's permanent id
+ *   conf/templates/NAME.liquid  front matter between two lines `---`, then the text
+ *   conf/gateways/NAME.yaml
+ *
+ * ${NAME} in a value is taken from the environment; any key marked secret may be given as KEY_file: PATH instead.
+ * A loaded configuration is never changed: SIGHUP loads another and swaps it only if all of it is good. */
+#pragma once
+#include "lib/base.h"
+#include "lib/buf.h"
+#include "lib/record.h"
+#include "lib/log.h"
+#include "lib/state.h"
+
+struct conf_map { /* a YAML mapping of words to words, in file order */
+    struct conf_pair {
+        char *key, *value;
+        int line;
+    } *pairs;
+    size_t count;
+};
+
+struct conf_service { /* what each of extract, dispatch, callback, operator has; render has no database */
+    char *database_user, *database_password;
+    char *broker_user, *broker_password;
+};
+
+struct conf_main {
+    char *state_dir;   /* slots/, journal/, history: on a local disk, one a machine */
+    char *log_format;  /* "logfmt" or "json" */
+    char *log_level;   /* "debug" "info" "warn" "error" */
+    char *country_code; /* calling code of numbers in national form, "" none */
+    struct {
+        char *conninfo; /* host, port, dbname, sslmode …: no user, no password */
+        char *admin_user, *admin_password; /* smschain migrate */
+        int64_t partitions_ahead_days;     /* 7 */
+        int64_t claims_keep_days;          /* 90: an older sms_id is never sent */
+    } database;
+    struct {
+        char *host, *vhost;
+        int64_t port;
+        int64_t heartbeat_ms;
+        bool tls;
+        char *ca_file;
+        char *management_url; /* smschain migrate makes the services' users here; "" : it prints the commands */
+        char *admin_user, *admin_password;
+        int64_t update_shards; /* 1 */
+    } broker;
+    struct {
+        struct conf_service service;
+        int64_t max_parallel_runs; /* 4 */
+        int64_t group_rows;        /* 500: rows a transaction and a chunk */
+        int64_t outbox_poll_ms;    /* 100 */
+        int64_t outbox_keep_ms;    /* 7 d: published bodies are kept so long */
+        int64_t missed_look_back_ms; /* 24 h: how old a missed firing may be to be run */
+        struct str_list deliver_only_to; /* staging: every other number is skipped with reason not_listed */
+    } extract;
+    struct {
+        struct conf_service service;
+        int64_t prefetch; /* chunks */
+    } render;
+    struct {
+        struct conf_service service;
+        int64_t claim_horizon_ms; /* 1 h: an open claim without outcome becomes in doubt */
+        int64_t claim_group;      /* 500 */
+    } dispatch;
+    struct {
+        struct conf_service service;
+        char *listen;            /* "127.0.0.1:8085" */
+        int64_t connections, connections_per_address;
+        int64_t body_bytes;      /* 1 MiB */
+        int64_t request_ms;      /* 10 s: whole request */
+        int64_t flush_interval_ms; /* 60 s */
+        int64_t flush_records;   /* 50,000 */
+        int64_t flush_bytes;     /* 16 MiB */
+        int64_t park_horizon_ms; /* 72 h */
+        int64_t report_horizon_ms; /* 72 h: accepted without a report becomes unknown */
+    } callback;
+    struct {
+        struct conf_service service;
+    } operator_; /* section "operator": the command smschain */
+};
+
+struct conf_source {
+    char *name, *file;
+    char *driver;   /* "postgresql" */
+    char *conninfo; /* secret */
+    int64_t statement_timeout_ms; /* 5 min */
+};
+
+struct conf_route {
+    char *gateway;
+    struct str_list prefixes; /* E.164 without plus; empty: any */
+    int64_t weight;           /* 1 */
+    int line;
+};
+
+enum conf_missed { CONF_MISSED_RUN_ONCE, CONF_MISSED_SKIP };
+struct conf_rule {
+    char *name, *file;
+    char *schedule;     /* cron; "" if at is given */
+    char *at;           /* RFC 3339, or "YYYY-MM-DD HH:MM[:SS]" in time_zone; "" */
+    char *time_zone;    /* "UTC" */
+    enum conf_missed missed;
+    char *source, *sql;
+    int sql_line;       /* line of the SQL's first line in file */
+    char *template_name; /* key "template" */
+    char *number_column; /* "number" */
+    struct str_list once_per; /* columns; required */
+    char *lane;         /* "bulk" */
+    int64_t max_recipients; /* required */
+    bool start_at_once; /* start: at_once | when_read */
+    int64_t valid_for_ms; /* 24 h */
+    char *sender;       /* "" : the gateway's */
+    struct conf_route *routes; /* key "route", in order */
+    size_t route_count;
+};
+
+struct conf_template {
+    char *name, *file;
+    char *class;        /* "marketing" "service" "code" */
+    char *text;         /* the one line break at the end of the file taken off */
+    int text_line;      /* of its first line */
+    char *version;      /* SHA-256 of the text, first 16 hex digits */
+    char *time_zone;    /* for date; "UTC" */
+    char *currency_decimal, *currency_group;
+};
+
+enum answer_kind { ANSWER_ACCEPTED = 1, ANSWER_REFUSED, ANSWER_THROTTLED, ANSWER_RETRY };
+struct conf_answer { /* one line of `answer:`; the first that fits decides; none fits: in doubt */
+    char *status;   /* "200", "200-299", "4xx"; "" any */
+    char *match;    /* POSIX extended regular expression over the body; "" any */
+    char *pointer;  /* JSON pointer (RFC 6901) whose value must be `equals`; "" none */
+    char *equals;
+    enum answer_kind is;
+    char *msg_id;   /* "body", "match" (group 1), or a JSON pointer */
+    char *reason;   /* the same, or "status"; "" : the HTTP status */
+    char *refused_numbers; /* the same: numbers refused singly, separated by anything but digits and + */
+    int line;
+};
+
+struct conf_status { /* one line of report.status */
+    char *word;
+    enum state state; /* final ones, or STATE_ACCEPTED: "progress", an event only */
+    int line;
+};
+
+struct conf_gateway {
+    char *name, *file;
+    char *driver;          /* "http" */
+    int64_t rate;          /* messages a second over all its dispatchers */
+    int64_t window;        /* unanswered messages over all its dispatchers */
+    int64_t dispatchers;   /* 1 */
+    int64_t connect_timeout_ms, answer_timeout_ms;
+    int64_t max_attempts;  /* 5 */
+    int64_t retry_base_ms, retry_max_ms;
+    int64_t breaker_failures, breaker_pause_ms; /* so many connection failures in a row open it for so long */
+    char *sender;
+    struct { /* driver http; each a template over number, numbers, text, sender, seq_id, encoding, segments */
+        char *method, *url, *body;
+        struct conf_map headers;
+        int64_t numbers_max; /* 1: how many numbers of equal text and sender share a request */
+        int url_line, body_line;
+    } request;
+    struct conf_answer *answers;
+    size_t answer_count;
+    struct {
+        char *token;         /* secret; reports come to /report/<gateway>/<token>; "" : no reports over HTTP */
+        char *format;        /* "list" or "json" */
+        struct str_list fields;     /* list: msg_id number status time error reference - (skipped) */
+        char *record_separator, *field_separator;
+        char *parameter;     /* list: query parameter or form field that holds it; "" : the raw body, else the raw query */
+        char *records;       /* json: pointer to the array; "" : the body itself, an object or an array */
+        char *msg_id, *number, *status, *time, *error, *reference; /* json: pointers within a record; "" : none */
+        char *time_format;   /* strptime; "" : seconds since 1970; "iso": RFC 3339 */
+        char *time_zone;
+        char *id;            /* "as_given" "hex" "decimal": how ids are compared */
+        char *answer_id;     /* the same for the id in the submit's answer, where it differs; "" : as id */
+        struct conf_status *statuses; /* key "states": their word -> our state */
+        size_t status_count;
+        char *reply;         /* body of our answer; "OK" */
+    } report;
+};
+
+struct conf {
+    char *dir;
+    struct conf_main main;
+    struct conf_source *sources;
+    size_t source_count;
+    struct conf_rule *rules;
+    size_t rule_count;
+    struct conf_template *templates;
+    size_t template_count;
+    struct conf_gateway *gateways;
+    size_t gateway_count;
+};
+
+/* Loads and checks all files, also across files (a rule's source, template, gateways exist; templates and cron
+ * expressions compile where a checker is set). 0: *ret (conf_free). -EINVAL: report holds every error, one paragraph
+ * each. Secrets are read only by those who need them: `section` names the service ("extract", … , "operator",
+ * "" all): missing secrets of other services are not an error. */
+int must_check conf_load(const char *dir, const char *section, struct conf **ret, struct buf *report);
+void conf_free(struct conf *c);
+const struct conf_rule *conf_rule(const struct conf *c, const char *name); /* NULL: none; the same below */
+const struct conf_template *conf_template(const struct conf *c, const char *name);
+const struct conf_gateway *conf_gateway(const struct conf *c, const char *name);
+const struct conf_source *conf_source(const struct conf *c, const char *name);
+
+/* Checks that need more than the table: set by programs that link the checker (all of them do for `smschain check`).
+ * Each returns true, or false with a message for a person and, in *ret_line, the line (from 1) within the value. */
+struct conf_checkers {
+    bool (*cron)(const char *expression, char *message, size_t size);
+};
+void conf_set_checkers(const struct conf_checkers *c);
+
+void conf_print(const struct conf *c, struct buf *out);     /* effective values, secrets as *** (smschain config) */
+void conf_print_reference(struct buf *out);                 /* docs/reference.md */
+
+/* What every service's main does with its arguments: --conf DIR (default /etc/smschain), --help, --version.
+ * Returns the directory, or NULL after having printed; then exit with *ret_exit. */
+const char *conf_arguments(int argc, char **argv, const char *service, const char *purpose, int *ret_exit);
