@@ -138,9 +138,9 @@ struct conf_answer { /* one line of `answer:`; the first that fits decides; none
     char *pointer;  /* JSON pointer (RFC 6901) whose value must be `equals`; "" none */
     char *equals;
     enum answer_kind is;
-    char *msg_id;   /* "body", "match" (group 1), or a JSON pointer */
+    char *msg_id;   /* "body", "match" (group 1), "match:N" (group N), or a JSON pointer */
     char *reason;   /* the same, or "status"; "" : the HTTP status */
-    char *refused_numbers; /* the same: numbers refused singly, separated by anything but digits and + */
+    char *refused_numbers; /* the same as msg_id: numbers refused singly, separated by anything but digits and +; "" none */
     int line;
 };
 
@@ -161,7 +161,8 @@ struct conf_gateway {
     int64_t retry_base_ms, retry_max_ms;
     int64_t breaker_failures, breaker_pause_ms; /* so many connection failures in a row open it for so long */
     char *sender;
-    struct { /* driver http; each a template over number, numbers, text, sender, seq_id, encoding, segments */
+    struct { /* driver http; each a template over number (digits without a plus), numbers (a list of them), text,
+                sender, seq_id, encoding, segments */
         char *method, *url, *body;
         struct conf_map headers;
         int64_t numbers_max; /* 1: how many numbers of equal text and sender share a request */
@@ -174,7 +175,8 @@ struct conf_gateway {
         char *format;        /* "list" or "json" */
         struct str_list fields;     /* list: msg_id number status time error reference - (skipped) */
         char *record_separator, *field_separator;
-        char *parameter;     /* list: query parameter or form field that holds it; "" : the raw body, else the raw query */
+        char *parameter;     /* list: query parameter or form field that holds it; "", or a request without it: the raw body,
+                                else the raw query */
         char *records;       /* json: pointer to the array; "" : the body itself, an object or an array */
         char *msg_id, *number, *status, *time, *error, *reference; /* json: pointers within a record; "" : none */
         char *time_format;   /* strptime; "" : seconds since 1970; "iso": RFC 3339 */
