@@ -4,12 +4,13 @@
 #include "lib/base.h"
 
 #define SMS_ID_DAY_SHIFT 36
+#define SMS_ID_END       (INT64_C(1) << 53)
 #define SEQ_ID_SIZE      40
 
 struct seq_id {
     int64_t sms_id;
-    int segment; /* from 1 */
-    int attempt; /* from 1 */
+    int segment; /* from 1; 0: the whole message */
+    int attempt; /* from 1; 0: before any attempt (step 110) */
 };
 
 static inline int sms_id_day(int64_t sms_id)
@@ -22,4 +23,5 @@ static inline int64_t sms_id_day_first(int day)
 }
 
 char *seq_id_format(const struct seq_id *id, char out[SEQ_ID_SIZE]); /* returns out */
-bool seq_id_parse(const char *s, struct seq_id *ret);                /* the whole string, no sign, no leading zero */
+/* The whole string, no sign, no leading zero; 0 < sms_id < 2^53, segment and attempt fit the tables' smallint. */
+bool seq_id_parse(const char *s, struct seq_id *ret);
