@@ -1,0 +1,151 @@
+/* What accepting a message means, whatever the gateway speaks: a line in the log, the counting of duplicates,
+ * its reports; and the knobs that spoil an answer. */
+#include "test/sim/sim.h"
+#include <fcntl.h>
+#include <stdio.h>
+
+static int log_fd = -1;
+static struct buf log_lines;
+static struct seen references, texts;
+
+void log_open(const char *file)
+{
+    log_fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (log_fd < 0) {
+        perror(file);
+        exit(1);
+    }
+}
+
+void log_flush(void)
+{
+    size_t done = 0;
+    while (log_fd >= 0 && done < log_lines.len) {
+        ssize_t n = write(log_fd, log_lines.data + done, log_lines.len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) { /* a log with a hole would make every later judgement wrong */
+            perror("fake-gateway: log");
+            exit(1);
+        }
+        done += (size_t)n;
+    }
+    buf_clear(&log_lines);
+}
+
+void log_close(void)
+{
+    log_flush();
+    if (log_fd >= 0)
+        close(log_fd);
+    buf_deinit(&log_lines);
+    free(references.slots);
+    free(texts.slots);
+}
+
+enum before gateway_before(struct gateway *g, struct conn *c, int throttle_status, const char *throttle_body)
+{
+    struct knobs *k = &g->knobs;
+    g->counters.requests++;
+    if (share_hits(&k->drop_before)) {
+        g->counters.dropped_before++;
+        conn_close(c, k->drop_reset != 0);
+        return DONE_WITH;
+    }
+    struct buf nothing = {0};
+    if (k->status != 0 && k->status_accepts == 0 && share_hits(&k->status_share)) {
+        conn_answer(c, (int)k->status, "", "text/plain", &nothing);
+        conn_answer_later(c, k->answer_delay_ms);
+        return DONE_WITH;
+    }
+    if (share_hits(&k->throttle_share)) {
+        g->counters.throttled++;
+        char retry[64];
+        snprintf(retry, sizeof(retry), "Retry-After: %lld\r\n", (long long)k->retry_after_s);
+        auto_buf body = {0};
+        buf_add_str(&body, throttle_body);
+        conn_answer(c, throttle_status, retry, "text/plain", &body);
+        return DONE_WITH;
+    }
+    return GO_ON;
+}
+
+bool gateway_refuses(struct gateway *g, const char *number)
+{
+    size_t n = strlen(number);
+    for (const char *at = g->knobs.refuse_number; n > 0 && (at = strstr(at, number)) != NULL; at++)
+        if ((at == g->knobs.refuse_number || at[-1] == ',' || at[-1] == '+') &&
+            (at[n] == ',' || at[n] == '\0'))
+            return true;
+    return share_hits(&g->knobs.refuse_share);
+}
+
+uint64_t gateway_new_id(struct gateway *g)
+{
+    return g->next_id++;
+}
+
+void id_format(int64_t form, uint64_t id, char out[32])
+{
+    switch (form) {
+    case 1:
+        snprintf(out, 32, "%llx", (unsigned long long)id);
+        break;
+    case 2:
+        snprintf(out, 32, "%llX", (unsigned long long)id);
+        break;
+    case 3:
+        snprintf(out, 32, "%024llu", (unsigned long long)id);
+        break;
+    default:
+        snprintf(out, 32, "%llu", (unsigned long long)id);
+    }
+}
+
+void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a)
+{
+    struct counters *n = &g->counters;
+    const char *reference = a->reference != NULL && *a->reference != '\0' ? a->reference : "-";
+    uint64_t text_hash = hash_of(0, a->text, strlen(a->text));
+    buf_addf(&log_lines, "%lld\t%s\t%llu\t%s\t%s\t%016llx\n", (long long)loop_now_ms(), g->name,
+             (unsigned long long)a->id, a->number, reference, (unsigned long long)text_hash);
+    n->submits++;
+    if (n->first_submit_ms == 0)
+        n->first_submit_ms = loop_now_ms();
+    n->last_submit_ms = loop_now_ms();
+    bool by_reference =
+        *reference != '-' && seen_before(&references, hash_of(1, reference, strlen(reference)));
+    uint64_t where = sim.cross_gateway ? 0 : hash_of(2, g->name, strlen(g->name));
+    bool by_text =
+        sim.count_text && seen_before(&texts, hash_of(text_hash ^ where, a->number, strlen(a->number)));
+    n->duplicates_reference += by_reference;
+    n->duplicates_text += by_text;
+    n->duplicates += by_reference || by_text;
+    reports_make(g, c, a);
+}
+
+void gateway_answer(struct gateway *g, struct conn *c, int status, const struct buf *body, const char *type)
+{
+    struct knobs *k = &g->knobs;
+    if (share_hits(&k->drop_after)) {
+        g->counters.dropped_after++;
+        conn_close(c, k->drop_reset != 0);
+        return;
+    }
+    if (share_hits(&k->hang)) {
+        g->counters.hung++;
+        conn_hang(c);
+        return;
+    }
+    struct buf garbage = {0};
+    if (k->status != 0 && k->status_accepts != 0 && share_hits(&k->status_share)) {
+        conn_answer(c, (int)k->status, "", "text/plain", &garbage);
+    } else if (share_hits(&k->garbage)) {
+        buf_add_str(&garbage, "<html>It works!</html>");
+        conn_answer(c, 200, "", "text/html", &garbage);
+    } else {
+        conn_answer(c, status, "", type, body);
+    }
+    buf_deinit(&garbage);
+    conn_answer_later(c, k->answer_delay_ms);
+}

@@ -1,0 +1,215 @@
+/* The fake gateway: what its files share. One thread, one epoll; the gateways it plays differ by the path
+ * they are called on (/send, /v2/messages, /g/NAME/…). Everything it accepts stands in its log before the
+ * answer leaves, so that log is the truth that the chain tests judge smschain by. */
+#pragma once
+#include "lib/base.h"
+#include "lib/buf.h"
+
+#define GATEWAY_NAME_SIZE 64
+#define GATEWAYS_MAX      64
+#define NUMBER_TEXT_SIZE  24
+#define REFERENCE_SIZE    64
+
+/* ---- the loop (main.c) ---- */
+struct watch { /* first member of everything that has a descriptor */
+    void (*ready)(struct watch *w, uint32_t events);
+};
+void loop_add(int fd, uint32_t events, struct watch *w);
+void loop_change(int fd, uint32_t events, struct watch *w);
+void loop_free_later(void *p); /* events of this turn may still point at it */
+int64_t loop_now_ms(void);     /* wall clock, read once a turn */
+
+/* ---- timers (timer.c): a heap by (due, order) ---- */
+void timer_add(int64_t due_ms, int64_t order, void (*fire)(void *arg, uint64_t id), void *arg, uint64_t id);
+void timers_run(int64_t now_ms);
+int timers_wait_ms(int64_t now_ms); /* -1: none */
+void timers_free(void (*owning)(void *arg,
+                                uint64_t id)); /* frees what `owning` timers would have been given */
+
+/* ---- knobs and counters (knobs.c) ---- */
+struct share { /* "0.1": a part of all; "n3": the next three */
+    double part;
+    int64_t next;
+};
+bool share_hits(struct share *s);
+
+#define KNOBS(INT, SHARE, TEXT)                                                                              \
+    INT(answer_delay_ms, 0, "the answer leaves so much later")                                               \
+    SHARE(refuse_share, "numbers refused: alpha 'refused:', beta code 20")                                   \
+    TEXT(refuse_number, "numbers refused, with commas between")                                              \
+    INT(refuse_whole, 0, "1: a request that names a refused number is refused whole, without saying which")  \
+    SHARE(throttle_share, "requests answered 429 (beta: 503, code -1)")                                      \
+    INT(retry_after_s, 1, "Retry-After of those")                                                            \
+    SHARE(drop_before, "requests read, then closed, nothing accepted")                                       \
+    SHARE(drop_after, "requests accepted, then closed without an answer")                                    \
+    INT(drop_reset, 0, "1: those closes are resets")                                                         \
+    SHARE(hang, "requests accepted and never answered")                                                      \
+    INT(status, 0, "answer with this HTTP status, nothing accepted")                                         \
+    SHARE(status_share, "how many of them (with status; 1 unless set)")                                      \
+    INT(status_accepts, 0, "1: those are accepted all the same")                                             \
+    SHARE(garbage, "requests accepted and answered 200 with a body that means nothing")                      \
+    INT(id_form, 0, "ids in answers: 0 decimal, 1 hex, 2 HEX in capitals, 3 decimal with leading zeros")     \
+    INT(report_id_form, 0, "ids in reports, the same")                                                       \
+    INT(reports, 1, "0: none are made")                                                                      \
+    INT(report_delay_ms, 100, "after the accepting")                                                         \
+    INT(report_jitter_ms, 0, "and up to so much more: out of order")                                         \
+    INT(report_reverse, 0, "1: the reports of each report_delay_ms leave last first")                        \
+    INT(report_progress, 0, "1: an 'accepted' report before the final one")                                  \
+    SHARE(early, "requests whose reports are posted before their answer")                                    \
+    SHARE(twice, "reports posted twice")                                                                     \
+    SHARE(missing, "messages that never get a report")                                                       \
+    SHARE(undelivered_share, "messages that end undelivered")                                                \
+    SHARE(expired_share, "messages that end expired")                                                        \
+    SHARE(rejected_share, "messages that end rejected")                                                      \
+    INT(batch, 1, "reports in a call, at most")                                                              \
+    INT(report_get, 0, "1: alpha's reports come by GET, in the query")                                       \
+    INT(report_reference, 1, "0: beta's reports leave our reference out")                                    \
+    INT(report_connections, 8, "calls at a time")                                                            \
+    INT(report_tries, 1000, "a report is posted at most so often")                                           \
+    INT(report_retry_ms, 200, "pause after a post that was not answered 200")                                \
+    INT(report_timeout_ms, 10000, "a post without an answer for so long has failed")                         \
+    TEXT(report_url, "where reports go; none: they are not made")
+
+#define KNOB_INT_MEMBER(name, initial, help) int64_t name;
+#define KNOB_SHARE_MEMBER(name, help)        struct share name;
+#define KNOB_TEXT_MEMBER(name, help)         char name[256];
+struct knobs {
+    KNOBS(KNOB_INT_MEMBER, KNOB_SHARE_MEMBER, KNOB_TEXT_MEMBER)
+};
+
+#define COUNTERS(COUNTER)                                                                                    \
+    COUNTER(requests)             /* calls to send */                                                        \
+    COUNTER(submits)              /* messages accepted */                                                    \
+    COUNTER(duplicates_reference) /* of those: our reference was accepted before */                          \
+    COUNTER(duplicates_text)      /* of those: number and text were accepted before */                       \
+    COUNTER(duplicates)           /* of those: either */                                                     \
+    COUNTER(refused)                                                                                         \
+    COUNTER(throttled)                                                                                       \
+    COUNTER(dropped_before)                                                                                  \
+    COUNTER(dropped_after)                                                                                   \
+    COUNTER(hung)                                                                                            \
+    COUNTER(bad_requests)                                                                                    \
+    COUNTER(reports_made)                                                                                    \
+    COUNTER(reports_posted) /* answered 200 */                                                               \
+    COUNTER(reports_failed) /* posts not answered 200, by report */                                          \
+    COUNTER(reports_given_up)                                                                                \
+    COUNTER(report_calls)
+#define COUNTER_MEMBER(name) int64_t name;
+struct counters {
+    COUNTERS(COUNTER_MEMBER)
+    int64_t first_submit_ms, last_submit_ms;
+};
+
+struct report;
+struct link;
+struct gateway {
+    char name[GATEWAY_NAME_SIZE];
+    struct knobs knobs;
+    struct counters counters;
+    uint64_t next_id;
+    struct report *ready, **ready_end; /* reports that may be posted now */
+    int64_t ready_count;
+    struct link *links;
+    int link_count;
+    bool retry_waits; /* a timer will push again */
+};
+struct gateway *gateway_named(const char *name, size_t len); /* makes it; NULL: too many */
+struct gateway *gateway_at(size_t i);                        /* NULL: no more */
+/* "alpha.drop_after=n1" or "drop_after=n1" (all gateways, also those not yet called). False: no such knob or
+ * value. */
+bool knob_set(const char *name, const char *value, struct buf *why);
+void knobs_help(struct buf *out);
+void counters_json(struct buf *out, bool with_knobs);
+extern struct sim_options {
+    bool cross_gateway; /* the same number and text at two gateways is a duplicate */
+    bool count_text;    /* number and text are looked at at all */
+    bool listen;
+} sim;
+void sim_listen(bool on); /* main.c */
+
+/* ---- HTTP ---- */
+struct http_request {
+    char *method, *path, *query; /* NUL-terminated in place; query without '?', "" if none */
+    const char *api_key;         /* NULL: none */
+    char *body;
+    size_t body_len;
+    bool keep_alive;
+};
+enum { HTTP_MORE = 1 };
+/* Reads one whole request from data (which is written into). 0: *ret, *ret_used; HTTP_MORE; < 0 not HTTP. */
+int must_check http_parse(char *data, size_t len, struct http_request *ret, size_t *ret_used);
+/* Takes the next NAME=VALUE off a query or form, decoded in place. False: no more. */
+bool form_next(char **rest, char **ret_name, char **ret_value);
+
+struct conn;
+uint64_t conn_id(const struct conn *c); /* 0 is never one */
+struct conn *conn_by_id(uint64_t id);   /* NULL: closed */
+void conn_answer(struct conn *c, int status, const char *more_headers, const char *type,
+                 const struct buf *body);
+/* The answer is made now and leaves after delay_ms, and not before conn_hold was let go as often as it was
+ * taken. */
+void conn_answer_later(struct conn *c, int64_t delay_ms);
+void conn_hold(struct conn *c);
+void conn_let_go(uint64_t id);
+void conn_close(struct conn *c, bool reset); /* at the end of this turn, without an answer */
+void conn_hang(struct conn *c);
+void server_open(int fd, size_t which); /* accepts on this listening socket; which: 0 or 1 */
+void server_flush(void);                /* sends what this turn answered */
+void server_close_idle(void);
+void server_free(void);
+
+/* ---- what gateways do ---- */
+void route_request(struct conn *c, struct http_request *r);                 /* control.c */
+void alpha_send(struct gateway *g, struct conn *c, struct http_request *r); /* alpha.c */
+void beta_send(struct gateway *g, struct conn *c, struct http_request *r);  /* beta.c */
+
+/* accept.c: what both do */
+enum before { GO_ON, DONE_WITH };
+/* The knobs that end a request before it is looked at. */
+enum before gateway_before(struct gateway *g, struct conn *c, int throttle_status, const char *throttle_body);
+bool gateway_refuses(struct gateway *g, const char *number);
+uint64_t gateway_new_id(struct gateway *g);
+void id_format(int64_t form, uint64_t id, char out[32]);
+struct accepted {
+    uint64_t id;
+    const char *number, *text, *reference; /* reference NULL: none */
+    bool early;
+    enum report_kind { REPORT_LIST, REPORT_JSON } kind;
+};
+void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a);
+void gateway_answer(struct gateway *g, struct conn *c, int status, const struct buf *body, const char *type);
+void log_open(const char *file);
+void log_flush(void);
+void log_close(void);
+
+/* ---- seen.c: a set of 64-bit hashes ---- */
+struct seen {
+    uint64_t *slots;
+    size_t size, count;
+};
+bool seen_before(struct seen *s, uint64_t hash); /* and remembers it */
+uint64_t hash_of(uint64_t seed, const void *data, size_t len);
+
+/* ---- reports ---- */
+enum fate { FATE_ACCEPTED, FATE_DELIVERED, FATE_UNDELIVERED, FATE_EXPIRED, FATE_REJECTED };
+struct report {
+    struct report *next;
+    struct gateway *gateway;
+    uint64_t id, held_conn; /* held_conn: its answer waits for this post; 0 none */
+    int64_t at_ms;
+    int32_t tries;
+    uint8_t fate, kind;
+    char number[NUMBER_TEXT_SIZE];
+    char reference[REFERENCE_SIZE];
+};
+void reports_make(struct gateway *g, struct conn *c, const struct accepted *a);
+int64_t reports_waiting(void);
+void reports_free(void);
+/* One HTTP request that carries `first` and those linked to it. */
+void report_format(const struct gateway *g, const struct report *first, struct buf *request);
+
+/* ---- poster.c: keep-alive connections to the report addresses ---- */
+void report_ready(struct report *r);
+void poster_push_all(void);
+void poster_start(void);
+void poster_free(void);
