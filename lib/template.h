@@ -27,15 +27,19 @@ struct template_value {
 struct template_scope {
     /* The value of a name. TEMPLATE_MISSING makes the row an error unless `default` follows. */
     struct template_value (*get)(const void *data, const char *name);
+    /* The name at i, NULL after the last: for "did you mean". May be NULL. */
+    const char *(*name_at)(const void *data, size_t i);
     const void *data;
     const struct zone *zone; /* for `date`; NULL: UTC */
     int64_t now_ms;          /* "now" | date */
     const char *currency_decimal, *currency_group; /* for `money`; NULL: "." and "," */
 };
-/* Appends to out. < 0: error is filled (unknown column, NULL without default, a filter's refusal). */
+/* Appends to out, at most to out->max. < 0: error is filled (unknown column, NULL without default, a filter's refusal,
+ * too long; it names no value) and out is as it was. */
 int must_check template_render(const struct template *t, const struct template_scope *scope, struct buf *out,
                                struct template_error *error);
-/* Names it uses, each once, in order of first use; *ret belongs to t. `optional`: only ever followed by `default`. */
+/* Names it uses, each once, in order of first use; *ret belongs to t. `optional`: a `default`
+ * follows wherever it stands. */
 struct template_name {
     const char *name;
     int line;
