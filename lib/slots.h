@@ -30,7 +30,7 @@ struct slot {
     int64_t claimed_at; /* wall ms */
     int64_t answered_at;
     char msg_id[SLOT_MSG_ID_SIZE]; /* whole, or the answer is stored as in doubt */
-    char reason[SLOT_REASON_SIZE];
+    char reason[SLOT_REASON_SIZE]; /* cut to fit */
     uint32_t crc; /* CRC-32C of the identity fields sms_id, segment, number, claimed_at: a torn slot proves nothing */
 };
 
@@ -61,6 +61,6 @@ enum slot_verdict {
     SLOT_PROVES_NOTHING, /* free, or damaged */
     SLOT_RELEASE,        /* claimed and not marked: certainly not sent */
     SLOT_REPUBLISH,      /* answered: tell its outcome again */
-    SLOT_DOUBT,          /* marked without an answer */
+    SLOT_DOUBT,          /* marked without an answer, or with one that cannot be read */
 };
 enum slot_verdict slots_verdict(const struct slot *slot);
