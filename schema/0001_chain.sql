@@ -14,6 +14,7 @@ CREATE TABLE rule (
   name          text NOT NULL UNIQUE,
   sql_hash      text NOT NULL,            -- of the SQL text with white space folded
   once_per      text[] NOT NULL,
+  schedule      text NOT NULL DEFAULT '', -- when it fires; a changed one is planned from that moment on
   held_why      text NOT NULL DEFAULT '', -- not '': the next run is held until `smschain accept`
   seen_at       timestamptz NOT NULL DEFAULT now(),
   planned_from  timestamptz NOT NULL DEFAULT now() -- firings before this are nobody's (a new rule does not catch up)
@@ -43,6 +44,7 @@ CREATE TABLE run (
   created_at    timestamptz NOT NULL DEFAULT now(),
   UNIQUE (rule_id, scheduled_at)
 );
+CREATE INDEX run_open ON run (id) WHERE state IN ('new', 'reading');
 
 CREATE TABLE run_skip (                   -- rows that became no message, of the pass that is named
   run_id    bigint NOT NULL REFERENCES run,
@@ -92,6 +94,7 @@ CREATE TABLE outbox (
   published_at timestamptz
 );
 CREATE INDEX outbox_due ON outbox (due_at, id) WHERE published_at IS NULL;
+CREATE INDEX outbox_instant ON outbox (due_at, id) WHERE published_at IS NULL AND right(target, 8) = '.instant';
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 
 CREATE TABLE claim (
