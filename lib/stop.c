@@ -59,7 +59,8 @@ void stop_init(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of that write */
+    signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of that write, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file over its limit */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
