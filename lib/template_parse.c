@@ -186,8 +186,8 @@ static int parse_positional(struct parser *ps, struct filter_call *call, const s
     if (r < 0)
         return r;
     if (call->arg_count >= call->filter->args_max)
-        return fail(ps, token->at, "'%s' takes at most %zu arguments", call->filter->name,
-                    call->filter->args_max);
+        return fail(ps, token->at, "'%s' takes at most %zu argument%s", call->filter->name,
+                    call->filter->args_max, call->filter->args_max == 1 ? "" : "s");
     const char *wrong = NULL;
     if (call->filter->check && (value.kind == EXPR_STR || value.kind == EXPR_NUMBER))
         wrong = call->filter->check(call->arg_count, value.text, value.len);

@@ -1,0 +1,29 @@
+/* What becomes of one body from a render queue: texts by gateway and lane, steps for rows that cannot be
+ * rendered, dead letters for what cannot be read. Pure: bodies in, bodies out. */
+#pragma once
+#include "lib/mq.h"
+#include "render/plan.h"
+
+#define RENDER_TEXT_BYTES_MAX (128u << 10) /* more than any 255 segments */
+#define RENDER_BODY_BYTES     (512u << 10) /* a body that has reached this is ended and another begun */
+
+enum output_kind { OUTPUT_TEXTS, OUTPUT_STEPS, OUTPUT_DEAD };
+struct output {
+    enum output_kind kind;
+    char queue[MQ_QUEUE_SIZE];
+    char *body;
+    size_t len;
+    char *dead_why; /* OUTPUT_DEAD */
+};
+struct outputs {
+    struct output *items; /* texts first, then steps, then dead letters */
+    size_t count;
+    size_t texts, errors, bad; /* records */
+};
+
+enum {
+    RENDER_NEWER = 1, /* the body is of a version above ours: leave it in its queue */
+};
+int must_check render_body(const struct plan *plan, const void *body, size_t len, int64_t now_ms,
+                           struct outputs *ret);
+void outputs_deinit(struct outputs *o);

@@ -1,0 +1,20 @@
+/* The configuration as render works with it: checked, and every template compiled. Never changed once made;
+ * SIGHUP makes another one. */
+#pragma once
+#include "lib/conf.h"
+#include "lib/template.h"
+
+struct plan_template {
+    const struct conf_template *conf;
+    struct template *compiled;
+    struct zone *zone;
+};
+struct plan {
+    struct conf *conf;
+    struct plan_template *templates; /* conf->template_count of them, in the same order */
+};
+
+/* 0, or -EINVAL: report says all that is wrong with the configuration. */
+int must_check plan_load(const char *dir, struct plan **ret, struct buf *report);
+void plan_free(struct plan *p);
+const struct plan_template *plan_template(const struct plan *p, const char *name); /* NULL: none */
