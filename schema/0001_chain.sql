@@ -278,7 +278,11 @@ DECLARE r text;
 BEGIN
   FOREACH r IN ARRAY ARRAY['smschain_extract', 'smschain_dispatch', 'smschain_callback', 'smschain_operator', 'smschain_dashboard'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
-      EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+      BEGIN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+      EXCEPTION WHEN duplicate_object OR unique_violation THEN
+        NULL; -- roles are the whole cluster's: another database's migration has just made it
+      END;
     END IF;
   END LOOP;
 END $$;
@@ -303,8 +307,8 @@ DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO smschain_callback'
 
 GRANT INSERT, UPDATE, DELETE ON control, suppression TO smschain_operator;
 GRANT INSERT, UPDATE ON rule, run, database_history, claim TO smschain_operator;
-GRANT UPDATE ON SEQUENCE sms_n TO smschain_operator;
-GRANT UPDATE ON outbox TO smschain_operator;
+GRANT SELECT, UPDATE ON SEQUENCE sms_n TO smschain_operator;
+GRANT INSERT, UPDATE ON outbox TO smschain_operator;
 
 -- The page sees masked numbers only: views instead of tables.
 CREATE VIEW message_masked AS

@@ -1,0 +1,1 @@
+DELETE FROM control WHERE kind = 'pause' AND scope = $1::text AND key = $2::text RETURNING key

@@ -1,0 +1,122 @@
+/* The command `smschain`: what its subcommands share. Each is one function in a file of its own; it prints
+ * what it did for a person (or JSON) on standard output, why it could not on standard error, and returns an
+ * exit code. */
+#pragma once
+#include "lib/base.h"
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/db.h"
+#include "lib/mq.h"
+
+enum exit_code { /* docs/operations.md, "exit codes" */
+                 EXIT_DONE = 0,
+                 EXIT_REFUSED = 1, /* a clear no: no such rule, nothing to release, a changed migration … */
+                 EXIT_USAGE = 2,
+                 EXIT_ATTENTION =
+                     3, /* done, but something waits for a person: in doubt, held, paused, given up */
+                 EXIT_UNREACHABLE = 4, /* the database or the broker could not be reached; nothing is known to
+                                          have been done */
+                 EXIT_CONF = 5,        /* the configuration cannot be loaded */
+};
+
+struct ctl {
+    const char *conf_dir;
+    struct conf *conf; /* ctl_conf */
+    struct db *db;     /* ctl_db, ctl_admin_db */
+    int argc;          /* of the subcommand; argv[0] is its name */
+    char **argv;
+};
+
+struct ctl_command {
+    const char *name;
+    int (*run)(struct ctl *c);
+    const char *summary; /* one line */
+    const char *usage;   /* the whole of `smschain NAME --help` after the first line */
+};
+extern const struct ctl_command ctl_commands[];
+const struct ctl_command *ctl_command_named(const char *name); /* NULL: none */
+
+int cmd_migrate(struct ctl *c);
+int cmd_check(struct ctl *c);
+int cmd_config(struct ctl *c);
+int cmd_run(struct ctl *c);
+int cmd_status(struct ctl *c);
+int cmd_stop(struct ctl *c);
+int cmd_start(struct ctl *c);
+int cmd_release(struct ctl *c);
+int cmd_cancel(struct ctl *c);
+int cmd_accept(struct ctl *c);
+int cmd_resolve(struct ctl *c);
+int cmd_suppress(struct ctl *c);
+int cmd_accept_database(struct ctl *c);
+
+/* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
+int must_check ctl_conf(struct ctl *c, const char *section);
+/* Connects as the operator, or as the administrator (migrate). 0, or an exit code after having said why. */
+int must_check ctl_db(struct ctl *c);
+int must_check ctl_admin_db(struct ctl *c);
+/* One statement. 0, or an exit code after having said why. */
+int must_check ctl_sql(struct ctl *c, const struct db_sql *sql, const struct db_params *p,
+                       struct db_result **ret);
+int must_check ctl_begin(struct ctl *c);
+int must_check ctl_commit(struct ctl *c);
+
+struct mq_options ctl_mq_options(const struct ctl *c, const char *user, const char *password);
+/* Publishes one body to an update queue and waits for the confirm. 0, or an exit code. */
+int must_check ctl_publish(const struct ctl *c, const char *queue, const struct buf *body);
+
+int printf_like(2, 3)
+    ctl_fail(int code, const char *format, ...); /* says it on standard error, gives code back */
+int ctl_usage(const char *command);              /* "try smschain COMMAND --help"; EXIT_USAGE */
+/* Options of a subcommand: --NAME or --NAME VALUE, taken out of argv (order kept for the rest). */
+bool ctl_take_flag(struct ctl *c, const char *name);
+bool ctl_take_value(struct ctl *c, const char *name,
+                    const char **ret);           /* false: usage error said; *ret NULL: not given */
+bool ctl_no_options_left(const struct ctl *c);   /* false: said */
+bool ctl_parse_big(const char *s, int64_t *ret); /* whole, positive */
+
+/* migrate's parts */
+int must_check broker_admin(const struct ctl *c); /* virtual host, exchange, queues, users, rights */
+int must_check roles_admin(struct ctl *c);        /* the services' logins */
+char *scram_verifier(const char *password);       /* NULL: not plain ASCII */
+
+/* ---- status: what was read (status.c) and how it is shown (status_print.c) ---- */
+struct status {
+    struct db_result *runs, *states, *services, *counts,
+        *pauses; /* columns: the .sql files of the same names */
+    struct status_queue {
+        char name[MQ_QUEUE_SIZE];
+        int64_t ready; /* -1: there is no such queue */
+    } * queues;
+    size_t queue_count;
+    char *broker_trouble; /* NULL: the broker answered */
+};
+enum status_run_column {
+    RUN_ID,
+    RUN_RULE,
+    RUN_SCHEDULED,
+    RUN_STATE,
+    RUN_WHY,
+    RUN_ROWS,
+    RUN_GONE,
+    RUN_NEW,
+    RUN_DUPLICATE,
+    RUN_INVALID,
+    RUN_SUPPRESSED,
+    RUN_PASS_COMPLETE
+};
+enum status_count_column {
+    COUNT_IN_DOUBT,
+    COUNT_HELD,
+    COUNT_FAILED,
+    COUNT_PARKED,
+    COUNT_GIVEN_UP,
+    COUNT_QUARANTINE,
+    COUNT_OUTBOX_DUE,
+    COUNT_OUTBOX_LATER,
+    COUNT_HELD_RULES
+};
+int64_t status_state_count(const struct status *s, int64_t run_id,
+                           int state); /* messages of that run in that state */
+void status_print(const struct status *s);
+void status_json(const struct status *s);

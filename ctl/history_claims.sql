@@ -1,0 +1,14 @@
+-- The next attempt is claimed by nobody where the last one is settled or none was made; an open one stays as it is.
+INSERT INTO claim (sms_id, segment, attempt, kind, settled, gateway, owner, claimed_at)
+SELECT m.sms_id, 1, coalesce(l.attempt, 0) + 1, 0, 0, m.gateway, 0, now()
+FROM message AS m
+LEFT JOIN LATERAL (
+  SELECT attempt, settled, kind
+  FROM claim
+  WHERE sms_id = m.sms_id AND segment = 1 AND sms_id >= $1::bigint AND sms_id < $2::bigint
+  ORDER BY attempt DESC
+  LIMIT 1) AS l ON true
+WHERE m.sms_id >= $1::bigint AND m.sms_id < $2::bigint AND m.state IN (0, 10)
+  AND (l.attempt IS NULL OR (l.settled <> 0 AND l.kind = 0))
+ORDER BY m.sms_id
+ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+UPDATE database_history SET generation = generation + 1, accepted_at = now()

@@ -1,0 +1,1 @@
+SELECT sms_id FROM message WHERE sms_id = $1::bigint

@@ -1,0 +1,1 @@
+SELECT id, held_why FROM rule WHERE name = $1::text

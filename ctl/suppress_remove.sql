@@ -1,0 +1,1 @@
+DELETE FROM suppression WHERE number = $1::bigint AND scope = $2::text RETURNING number
