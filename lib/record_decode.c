@@ -62,12 +62,18 @@ void chunk_free(struct chunk *c)
 
 /* ---- reading. Each of these returns NULL, or what is wrong, as it follows a field's name ---- */
 
+/* json-c turns an integer beyond its range into the end of the range: those two values may be anything. */
+static bool int_in_range(struct json_object *from)
+{
+    return json_object_get_int64(from) != INT64_MIN && json_object_get_uint64(from) != UINT64_MAX;
+}
+
 static const char *read_int(struct json_object *from, int64_t *to)
 {
     if (!json_object_is_type(from, json_type_int))
         return "is not an integer";
-    if (json_object_get_uint64(from) > INT64_MAX)
-        return "is too large";
+    if (!int_in_range(from) || json_object_get_uint64(from) > INT64_MAX)
+        return "is out of range";
     *to = json_object_get_int64(from);
     return NULL;
 }
@@ -107,8 +113,11 @@ static const char *read_cell(struct arena *a, struct json_object *from, char **t
         return NULL;
     case json_type_string:
         return read_str(a, from, to);
-    case json_type_boolean:
     case json_type_int:
+        if (!int_in_range(from))
+            return "has a column that is out of range";
+        /* fallthrough */
+    case json_type_boolean:
     case json_type_double:
         text = json_object_to_json_string_ext(from, JSON_C_TO_STRING_PLAIN);
         *to = arena_str(a, text, strlen(text));
@@ -252,7 +261,7 @@ static void add_bad(struct chunk *c, size_t capacity, struct json_object *record
     if (*field)
         buf_addf(&why, "record %zu: '%s' %s", index + 1, field, wrong);
     else
-        buf_addf(&why, "record %zu: %s", index + 1, wrong);
+        buf_addf(&why, "record %zu %s", index + 1, wrong);
     const char *json =
         json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     c->bad[c->bad_count++] = (struct chunk_bad){
