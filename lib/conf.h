@@ -58,7 +58,7 @@ struct conf_main {
         int64_t outbox_poll_ms;    /* 100 */
         int64_t outbox_keep_ms;    /* 7 d: published bodies are kept so long */
         int64_t missed_look_back_ms; /* 24 h: how old a missed firing may be to be run */
-        struct str_list deliver_only_to; /* staging: every other number is skipped with reason not_listed */
+        struct str_list deliver_only_to; /* staging: every other number is skipped with reason not_listed; digits, no plus */
     } extract;
     struct {
         struct conf_service service;
@@ -200,6 +200,7 @@ struct conf {
     size_t template_count;
     struct conf_gateway *gateways;
     size_t gateway_count;
+    struct str_list secrets; /* values from the environment that conf_print must not show, wherever they stand */
 };
 
 /* Loads and checks all files, also across files (a rule's source, template, gateways exist; templates and cron

@@ -1,0 +1,193 @@
+/* Checks that need more than one key: a rule's source, template and gateways exist, templates compile, times
+ * make sense together. */
+#include "lib/conf_internal.h"
+#include "lib/suggest.h"
+
+#include <stdio.h>
+
+static const struct conf_node *at(const struct conf_checking *k, const char *path)
+{
+    return conf_node_at(k->file->root, path);
+}
+
+/* ---- templates ---- */
+
+/* A template's error in the value of n, as a place in the file. Where the value is not what stands there
+ * (folded lines,
+ * ${NAME}), the beginning of the line or value is all that can be shown. */
+static void template_place(const struct conf_node *n, const struct template_error *e, int *ret_line,
+                           int *ret_column)
+{
+    bool exact = !strstr(n->value, "${");
+
+    *ret_line = n->style == CONF_LITERAL ? e->line : n->text_line;
+    *ret_column = n->text_column;
+    if (exact && (n->style == CONF_LITERAL || (n->style != CONF_FOLDED && e->line == n->text_line)))
+        *ret_column += e->column - 1;
+}
+
+struct template *conf_check_template(struct conf_checking *k, const struct conf_node *n, const char *text)
+{
+    struct template *t = NULL;
+    struct template_error error = {0};
+    int line, column;
+
+    if (template_compile(text, strlen(text), n->text_line, &t, &error) >= 0)
+        return t;
+    template_place(n, &error, &line, &column);
+    conf_error(k->report, k->file, line, column, "%s", error.message);
+    return NULL;
+}
+
+static void check_template(struct conf_checking *k, const struct conf_template *t)
+{
+    struct template *compiled = NULL;
+    struct template_error error = {0};
+
+    if (!*t->text) {
+        conf_error(k->report, k->file, t->text_line, 1, "the template has no text");
+        return;
+    }
+    if (template_compile(t->text, strlen(t->text), t->text_line, &compiled, &error) < 0)
+        conf_error(k->report, k->file, error.line, error.column, "%s", error.message);
+    template_free(compiled);
+}
+
+/* ---- rules ---- */
+static const char *source_name(const struct conf *c, size_t i)
+{
+    return i < c->source_count ? c->sources[i].name : NULL;
+}
+static const char *template_name(const struct conf *c, size_t i)
+{
+    return i < c->template_count ? c->templates[i].name : NULL;
+}
+static const char *gateway_name(const struct conf *c, size_t i)
+{
+    return i < c->gateway_count ? c->gateways[i].name : NULL;
+}
+
+static void check_reference(struct conf_checking *k, const struct conf_node *n, const char *name,
+                            const char *what, const char *file,
+                            const char *(*nth)(const struct conf *c, size_t i))
+{
+    struct suggest s = {.word = name, .len = strlen(name)};
+    const char *known;
+
+    if (!*name || !n)
+        return; /* missing or malformed: said already */
+    for (size_t i = 0; (known = nth(k->conf, i)); i++) {
+        if (!strcmp(known, name))
+            return;
+        suggest_offer(&s, known);
+    }
+    if (s.best)
+        conf_error_at(k->report, k->file, n, "no %s '%s', did you mean '%s'?", what, name, s.best);
+    else
+        conf_error_at(k->report, k->file, n, "no %s '%s'; expected the name of a file %s", what, name, file);
+}
+
+/* A civil time that the zone's clocks never show would never come. */
+static void check_at(struct conf_checking *k, const struct conf_rule *rule)
+{
+    struct zone *zone = zone_open(rule->time_zone);
+    struct zone_civil civil;
+    int64_t utc[2];
+
+    if (zone && conf_civil_parse(rule->at, &civil) && zone_utc_of(zone, &civil, utc) == ZONE_GAP)
+        conf_error_at(k->report, k->file, at(k, "at"),
+                      "at: the clocks of %s never show %s; expected a time outside "
+                      "the hour that is skipped",
+                      rule->time_zone, rule->at);
+    zone_close(zone);
+}
+
+static void check_when(struct conf_checking *k, const struct conf_rule *rule)
+{
+    const struct conf_node *schedule = at(k, "schedule"), *moment = at(k, "at");
+
+    if (*rule->schedule && *rule->at)
+        conf_error_at(k->report, k->file, moment, "'schedule' and 'at' are both given; expected one of them");
+    else if (!schedule && !moment)
+        conf_error_at(k->report, k->file, k->file->root,
+                      "neither 'schedule' nor 'at' is given; expected one of them");
+    else if (schedule && !moment && schedule->type == CONF_NODE_SCALAR && !*schedule->value)
+        conf_error_at(k->report, k->file, schedule, "schedule: is empty");
+    else if (moment && !schedule && moment->type == CONF_NODE_SCALAR && !*moment->value)
+        conf_error_at(k->report, k->file, moment, "at: is empty");
+    if (*rule->at)
+        check_at(k, rule);
+}
+
+static void check_once_per(struct conf_checking *k, const struct conf_rule *rule)
+{
+    const struct conf_node *n = at(k, "once_per");
+
+    for (size_t i = 0; i < rule->once_per.count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (!strcmp(rule->once_per.items[i], rule->once_per.items[j]))
+                conf_error_at(k->report, k->file, n, "once_per: column '%s' is given twice",
+                              rule->once_per.items[i]);
+        }
+    }
+}
+
+static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
+{
+    const struct conf_node *routes = at(k, "route");
+
+    check_when(k, rule);
+    check_once_per(k, rule);
+    check_reference(k, at(k, "source"), rule->source, "source", "sources/NAME.yaml", source_name);
+    check_reference(k, at(k, "template"), rule->template_name, "template", "templates/NAME.liquid",
+                    template_name);
+    for (size_t i = 0; i < rule->route_count; i++)
+        check_reference(k, conf_node_at(routes->items[i], "gateway"), rule->routes[i].gateway, "gateway",
+                        "gateways/NAME.yaml", gateway_name);
+}
+
+/* ---- smschain.yaml ---- */
+static void check_main(struct conf_checking *k)
+{
+    const struct conf *c = k->conf;
+    int64_t horizon = c->main.dispatch.claim_horizon_ms;
+    char text[32];
+
+    if (c->main.broker.heartbeat_ms % 1000)
+        conf_error_at(k->report, k->file, at(k, "broker.heartbeat"), "heartbeat: expected whole seconds");
+    for (size_t i = 0; i < c->gateway_count; i++) {
+        const struct conf_gateway *g = &c->gateways[i];
+        int64_t slowest = 2 * (g->connect_timeout_ms + g->answer_timeout_ms);
+        const struct conf_node *n = at(k, "dispatch.claim_horizon");
+        if (horizon > slowest)
+            continue;
+        conf_error_at(
+            k->report, k->file, n ? n : k->file->root,
+            "claim_horizon: expected more than %s, twice the connect_timeout and answer_timeout of gateway "
+            "'%s': else a claim would be in doubt while its answer is still awaited",
+            conf_duration_text(slowest, text), g->name);
+    }
+}
+
+void conf_check(struct conf_checking *k)
+{
+    const struct conf *c = k->conf;
+    size_t i = k->file->index;
+
+    switch (k->file->kind) {
+    case CONF_KIND_MAIN:
+        check_main(k);
+        return;
+    case CONF_KIND_TEMPLATE:
+        check_template(k, &c->templates[i]);
+        return;
+    case CONF_KIND_RULE:
+        check_rule(k, &c->rules[i]);
+        return;
+    case CONF_KIND_GATEWAY:
+        conf_check_gateway(k, &c->gateways[i]);
+        return;
+    case CONF_KIND_SOURCE:
+        return;
+    }
+}

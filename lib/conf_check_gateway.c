@@ -1,0 +1,276 @@
+/* A gateway's request, answers and reports, each taken as a whole. */
+#include "lib/conf_internal.h"
+#include "lib/suggest.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <strings.h>
+
+static const struct conf_node *at(const struct conf_checking *k, const char *path)
+{
+    return conf_node_at(k->file->root, path);
+}
+
+/* ---- the request ---- */
+enum name_bit { NAME_NUMBER = 1, NAME_NUMBERS = 2, NAME_TEXT = 4, NAME_SEQ_ID = 8, NAME_OTHER = 16 };
+static const struct {
+    const char *name;
+    enum name_bit bit;
+} names[] = {
+    {"number", NAME_NUMBER}, {"numbers", NAME_NUMBERS}, {"text", NAME_TEXT},      {"seq_id", NAME_SEQ_ID},
+    {"sender", NAME_OTHER},  {"encoding", NAME_OTHER},  {"segments", NAME_OTHER},
+};
+
+static unsigned bit_of(struct conf_checking *k, const struct conf_node *n, const char *name)
+{
+    struct suggest s = {.word = name, .len = strlen(name)};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (!strcmp(names[i].name, name))
+            return names[i].bit;
+        suggest_offer(&s, names[i].name);
+    }
+    conf_error_at(k->report, k->file, n,
+                  "a request has no '%s'%s%s%s; expected number, numbers, text, sender, seq_id, "
+                  "encoding or segments",
+                  name, s.best ? ", did you mean '" : "", s.best ? s.best : "", s.best ? "'?" : "");
+    return 0;
+}
+
+/* Compiles one template of the request and returns the names it uses; *ok becomes false if it does not
+ * compile. */
+static unsigned names_used(struct conf_checking *k, const struct conf_node *n, const char *text, bool *ok)
+{
+    const struct template_name *used = NULL;
+    unsigned bits = 0;
+
+    if (!n || n->type != CONF_NODE_SCALAR || !*text)
+        return 0;
+    struct template *t = conf_check_template(k, n, text);
+    if (!t) {
+        *ok = false;
+        return 0;
+    }
+    size_t count = template_names(t, &used);
+    for (size_t i = 0; i < count; i++) {
+        unsigned bit = bit_of(k, n, used[i].name);
+        *ok = *ok && bit;
+        bits |= bit;
+    }
+    template_free(t);
+    return bits;
+}
+
+/* Headers that the driver writes itself: a second one of these changes what the request is. */
+static void check_header_name(struct conf_checking *k, const struct conf_node *n, const char *name)
+{
+    static const char *const ours[] = {"Content-Length", "Transfer-Encoding", "Connection", "Expect", "Host"};
+    static const char *const chars =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
+
+    if (!*name || name[strspn(name, chars)] != '\0')
+        conf_error_at(k->report, k->file, n, "headers: expected a header's name, got '%s'", name);
+    for (size_t i = 0; i < COUNT_OF(ours); i++) {
+        if (!strcasecmp(ours[i], name))
+            conf_error_at(k->report, k->file, n, "headers: '%s' is written by smschain itself", ours[i]);
+    }
+}
+
+static unsigned check_headers(struct conf_checking *k, const struct conf_gateway *g, bool *ok)
+{
+    const struct conf_node *headers = at(k, "request.headers");
+    unsigned bits = 0;
+
+    if (!headers || headers->type != CONF_NODE_MAP)
+        return 0;
+    for (size_t i = 0; i < headers->count; i++)
+        check_header_name(k, headers->pairs[i].key, headers->pairs[i].key->value);
+    for (size_t i = 0; i < g->request.headers.count; i++) {
+        const struct conf_pair *pair = &g->request.headers.pairs[i];
+        for (size_t j = 0; j < headers->count; j++) {
+            if (!strcmp(headers->pairs[j].key->value, pair->key)) {
+                bits |= names_used(k, headers->pairs[j].value, pair->value, ok);
+                break;
+            }
+        }
+    }
+    return bits;
+}
+
+static void check_request(struct conf_checking *k, const struct conf_gateway *g)
+{
+    const struct conf_node *url = at(k, "request.url"), *body = at(k, "request.body"),
+                           *request = at(k, "request");
+    bool ok = true;
+
+    if (!url || (!*g->request.url && !conf_is_for("dispatch", k->section)))
+        return; /* missing: said already; or a variable that only dispatch has */
+    if (!*g->request.url) {
+        if (url->type == CONF_NODE_SCALAR && !*url->value)
+            conf_error_at(k->report, k->file, url, "url: is empty");
+        return;
+    }
+    unsigned bits = names_used(k, url, g->request.url, &ok);
+    bits |= names_used(k, body, g->request.body, &ok);
+    bits |= check_headers(k, g, &ok);
+    if (*g->request.body && !strcmp(g->request.method, "GET"))
+        conf_error_at(k->report, k->file, body, "body: a GET has none; expected method POST or PUT");
+    if (!ok)
+        return;
+    if (!(bits & NAME_TEXT))
+        conf_error_at(k->report, k->file, request, "request: uses 'text' nowhere in url, headers or body");
+    if (!(bits & (NAME_NUMBER | NAME_NUMBERS)))
+        conf_error_at(k->report, k->file, request,
+                      "request: uses neither 'number' nor 'numbers' in url, headers or body");
+    if (g->request.numbers_max > 1 && (bits & (NAME_NUMBER | NAME_SEQ_ID)))
+        conf_error_at(k->report, k->file, at(k, "request.numbers_max"),
+                      "numbers_max: a request with several numbers uses 'numbers'; 'number' and 'seq_id' "
+                      "would name only "
+                      "the first of them");
+}
+
+/* ---- answers ---- */
+
+/* How many groups the expression has; -1: it does not compile, said already. */
+static long groups_of(const char *match)
+{
+    regex_t compiled;
+
+    if (regcomp(&compiled, match, REG_EXTENDED))
+        return -1;
+    long groups = (long)compiled.re_nsub;
+    regfree(&compiled);
+    return groups;
+}
+
+static void check_taken(struct conf_checking *k, const struct conf_answer *a, const struct conf_node *item,
+                        const char *key, const char *value)
+{
+    const struct conf_node *n = conf_node_at(item, key);
+
+    if (!n || strncmp(value, "match", 5) != 0)
+        return;
+    if (!*a->match) {
+        conf_error_at(k->report, k->file, n, "%s: '%s' needs the key 'match' beside it", key, value);
+        return;
+    }
+    long group = value[5] == ':' ? value[6] - '0' : 1, groups = groups_of(a->match);
+    if (groups >= 0 && group > groups)
+        conf_error_at(k->report, k->file, n,
+                      "%s: '%s' is group %ld, but the expression has %ld; expected ( ) around it", key, value,
+                      group, groups);
+}
+
+static void check_answer(struct conf_checking *k, const struct conf_gateway *g, const struct conf_answer *a,
+                         const struct conf_node *item)
+{
+    const struct conf_node *pointer = conf_node_at(item, "pointer"), *equals = conf_node_at(item, "equals");
+
+    if (!conf_node_at(item, "status") && !conf_node_at(item, "match") && !pointer)
+        conf_error_at(k->report, k->file, item, "fits every answer; expected status, match or pointer");
+    if (!pointer != !equals)
+        conf_error_at(k->report, k->file, pointer ? pointer : equals,
+                      "'pointer' and 'equals' belong together");
+    if (a->is == ANSWER_ACCEPTED && !conf_node_at(item, "msg_id"))
+        conf_error_at(k->report, k->file, item,
+                      "an accepted answer has a 'msg_id': body, match, match:2 or a JSON "
+                      "pointer");
+    if (a->is != ANSWER_ACCEPTED && *a->refused_numbers)
+        conf_error_at(k->report, k->file, conf_node_at(item, "refused_numbers"),
+                      "refused_numbers: belongs to an accepted answer");
+    else if (*a->refused_numbers && g->request.numbers_max == 1)
+        conf_error_at(k->report, k->file, conf_node_at(item, "refused_numbers"),
+                      "refused_numbers: a request has only one number here (numbers_max)");
+    check_taken(k, a, item, "msg_id", a->msg_id);
+    check_taken(k, a, item, "reason", a->reason);
+    check_taken(k, a, item, "refused_numbers", a->refused_numbers);
+}
+
+static void check_answers(struct conf_checking *k, const struct conf_gateway *g)
+{
+    const struct conf_node *answers = at(k, "answer");
+    bool accepts = false;
+
+    for (size_t i = 0; i < g->answer_count; i++) {
+        if (answers->items[i]->type == CONF_NODE_MAP)
+            check_answer(k, g, &g->answers[i], answers->items[i]);
+        accepts = accepts || g->answers[i].is == ANSWER_ACCEPTED || !g->answers[i].is;
+    }
+    if (g->answer_count && !accepts)
+        conf_error_at(k->report, k->file, answers,
+                      "answer: no line is 'accepted', so every message would be in doubt");
+}
+
+/* ---- reports ---- */
+static bool has_field(const struct conf_gateway *g, const char *name)
+{
+    for (size_t i = 0; i < g->report.fields.count; i++) {
+        if (!strcmp(g->report.fields.items[i], name))
+            return true;
+    }
+    return false;
+}
+
+static void check_list_fields(struct conf_checking *k, const struct conf_gateway *g)
+{
+    const struct str_list *fields = &g->report.fields;
+    const struct conf_node *n = at(k, "report.fields");
+
+    for (size_t i = 0; i < fields->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (!strcmp(fields->items[i], fields->items[j]) && strcmp(fields->items[i], "-") != 0)
+                conf_error_at(k->report, k->file, n, "fields: '%s' is given twice", fields->items[i]);
+        }
+    }
+    if (!strcmp(g->report.record_separator, g->report.field_separator))
+        conf_error_at(k->report, k->file, n ? n : at(k, "report"),
+                      "record_separator and field_separator are the same, '%s'", g->report.field_separator);
+}
+
+static void check_report(struct conf_checking *k, const struct conf_gateway *g)
+{
+    const struct conf_node *report = at(k, "report");
+    bool list = !strcmp(g->report.format, "list"), several = g->request.numbers_max > 1;
+
+    if (!report || report->type != CONF_NODE_MAP)
+        return;
+    if (!at(k, "report.token") && !at(k, "report.token_file"))
+        conf_error_at(k->report, k->file, report,
+                      "key 'token' is missing. Reports come to "
+                      "/report/<gateway>/<token>, and nobody else may know it");
+    if (list && !at(k, "report.fields"))
+        conf_error_at(k->report, k->file, report,
+                      "key 'fields' is missing. It says what stands in a record, in order");
+    else if (list)
+        check_list_fields(k, g);
+    if (list && !g->report.fields.count)
+        return; /* missing or wrong: said already */
+
+    bool id = list ? has_field(g, "msg_id") : *g->report.msg_id != '\0';
+    bool reference = list ? has_field(g, "reference") : *g->report.reference != '\0';
+    bool number = list ? has_field(g, "number") : *g->report.number != '\0';
+    bool status = list ? has_field(g, "status") : *g->report.status != '\0';
+    const struct conf_node *n = list ? at(k, "report.fields") : report;
+    const char *what = list ? "fields" : "report";
+    if (!id && !reference)
+        conf_error_at(k->report, k->file, n,
+                      "%s: expected msg_id or reference, else nobody knows which message it is", what);
+    if (!status)
+        conf_error_at(k->report, k->file, n, "%s: expected status", what);
+    if (several && !number && !reference)
+        conf_error_at(k->report, k->file, n,
+                      "%s: expected number, since one id covers several numbers (numbers_max)", what);
+    if (!at(k, "report.states"))
+        conf_error_at(k->report, k->file, report,
+                      "key 'states' is missing. It says what the gateway's status words mean");
+}
+
+void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
+{
+    if (g->retry_base_ms > g->retry_max_ms)
+        conf_error_at(k->report, k->file, at(k, "retry_base") ? at(k, "retry_base") : at(k, "retry_max"),
+                      "retry_base is longer than retry_max");
+    check_request(k, g);
+    check_answers(k, g);
+    check_report(k, g);
+}

@@ -1,0 +1,175 @@
+/* What the configuration's own files share: the YAML tree with its places, the tables' rows, the list of
+ * errors. Nobody but lib/conf*.c and their test includes this. The way of a file: conf_node_parse
+ * (conf_yaml.c) makes the tree, conf_fill (conf_fill.c) fills the struct as the table says with the scalars
+ * of conf_value.c, conf_check (conf_check.c) looks across files, conf_report_print (conf_report.c) writes
+ * what was found wrong. */
+#pragma once
+#include "lib/conf.h"
+#include "lib/template.h"
+#include "lib/zone.h"
+
+#define CONF_FILE_MAX    ((size_t)1 << 20) /* bytes */
+#define CONF_DEPTH_MAX   16
+#define CONF_MESSAGE_MAX 600
+
+/* ---- the tree ---- */
+struct conf_node {
+    enum { CONF_NODE_SCALAR, CONF_NODE_LIST, CONF_NODE_MAP } type;
+    enum { CONF_PLAIN, CONF_QUOTED, CONF_LITERAL, CONF_FOLDED } style;
+    int line, column; /* from 1, column in characters */
+    int text_line;    /* of the value's first line: the one after a literal's `|` */
+    int text_column;  /* of its first character */
+    char *value;      /* scalar */
+    struct conf_node_pair {
+        struct conf_node *key, *value;
+    } * pairs;                /* map */
+    struct conf_node **items; /* list */
+    size_t count;
+};
+
+enum conf_kind { CONF_KIND_MAIN, CONF_KIND_SOURCE, CONF_KIND_TEMPLATE, CONF_KIND_GATEWAY, CONF_KIND_RULE };
+#define CONF_KINDS 5
+
+struct conf_file { /* lives while the configuration is loaded, not after */
+    enum conf_kind kind;
+    size_t index; /* in conf's array of that kind; SIZE_MAX: it has none, only errors */
+    char *path;   /* as shown: DIR/rules/x.yaml */
+    char *text;
+    size_t len;
+    struct conf_node *root; /* NULL: unreadable, already an error */
+};
+
+/* ---- errors ---- */
+struct conf_report {
+    struct conf_problem {
+        const struct conf_file *file;
+        int line, column; /* line 0: the file as a whole */
+        char *message;
+    } * problems;
+    size_t count;
+};
+void conf_error(struct conf_report *r, const struct conf_file *f, int line, int column, const char *format,
+                ...) printf_like(5, 6);
+void conf_error_at(struct conf_report *r, const struct conf_file *f, const struct conf_node *n,
+                   const char *format, ...) printf_like(4, 5);
+void conf_report_print(struct conf_report *r, struct buf *out); /* in order of file, line, column */
+void conf_report_deinit(struct conf_report *r);
+
+/* NULL: not YAML, and the error says so. first_line: of text in its file; the tree's lines count from there.
+ */
+struct conf_node *conf_node_parse(const struct conf_file *f, const char *text, size_t len, int first_line,
+                                  struct conf_report *report);
+void conf_node_free(struct conf_node *n);
+/* The value at a dotted path of keys ("request.url"); NULL: not there. */
+const struct conf_node *conf_node_at(const struct conf_node *root, const char *path);
+
+/* ---- the tables ---- */
+enum conf_type {
+    CONF_STR,       /* char * */
+    CONF_WORD,      /* char *, one of words */
+    CONF_WORD_ENUM, /* int, the word's number */
+    CONF_WORD_BOOL, /* bool, the word's number */
+    CONF_INT,       /* int64_t */
+    CONF_BOOL,      /* bool */
+    CONF_DURATION,  /* int64_t, ms */
+    CONF_SIZE,      /* int64_t, bytes */
+    CONF_STR_LIST,  /* struct str_list */
+    CONF_MAP,       /* struct conf_map */
+    CONF_STATES,    /* struct conf_status array: a mapping of their word to our state or `progress` */
+    CONF_SECTION,   /* a mapping with keys of its own, stored in the same struct */
+    CONF_TABLES,    /* an array of structs: a list of mappings */
+};
+struct conf_word {
+    const char *word;
+    int number;
+};
+/* True, or false and message says what is wrong: "expected …". */
+typedef bool conf_form(const char *value, char message[CONF_MESSAGE_MAX]);
+
+struct conf_key {
+    const char *name;
+    enum conf_type type;
+    size_t at;            /* offset of the value in the table's struct */
+    size_t count_at;      /* CONF_STATES, CONF_TABLES: offset of the count */
+    size_t line_at;       /* offset of an int for the line of the value's text; 0: none */
+    const char *fallback; /* the default as it would be written; NULL: "", 0, empty */
+    int64_t min, max;     /* int, duration, size; a string's longest where max is set; lists: how many */
+    const char *unit;     /* of an int: "rows" */
+    const struct conf_word *words;
+    conf_form *form;                /* of a string, of each item of a list, of each value of a map */
+    const struct conf_table *table; /* CONF_SECTION, CONF_TABLES */
+    const char *owner;              /* the service that needs it; inherited by what is below; NULL: all */
+    bool required, secret;
+    const char *help;
+};
+struct conf_table {
+    const char *title; /* "conf/rules/NAME.yaml" */
+    const char *about;
+    size_t size;                 /* of the struct */
+    size_t line_at;              /* as above, for an item of CONF_TABLES; 0: none */
+    const struct conf_key *keys; /* ends with an empty name */
+};
+extern const struct conf_table conf_tables[CONF_KINDS]; /* by kind */
+/* The pointer at an offset, whatever it points to: copied, since the struct knows it by its own type. */
+static inline void *conf_pointer_at(const void *base, size_t at)
+{
+    void *p;
+    memcpy(&p, (const char *)base + at, sizeof(p));
+    return p;
+}
+static inline void conf_pointer_set(void *base, size_t at, void *p)
+{
+    memcpy((char *)base + at, &p, sizeof(p));
+}
+const struct conf_key *conf_table_key(const struct conf_table *t, const char *name, size_t len);
+
+/* ---- reading by the tables ---- */
+struct conf_reader {
+    struct conf_report *report;
+    const struct conf_file *file;
+    const char *dir, *section;
+    struct str_list *secrets; /* values that never are printed (conf.secrets) */
+};
+/* Defaults, then what root says; what is wrong is in the report and stays at its default. root may be NULL.
+ */
+void conf_fill(struct conf_reader *r, const struct conf_table *t, const struct conf_node *root, void *into);
+void conf_fill_free(const struct conf_table *t, void *from);
+
+enum { CONF_NOT_OURS = 1 }; /* a variable of another service's section is not set: the default stands */
+/* The scalar with its ${NAME}s replaced; *ret is the caller's. -EINVAL: reported. */
+int must_check conf_expand(struct conf_reader *r, const struct conf_key *key, const char *owner,
+                           const struct conf_node *n, char **ret);
+/* The content of the file named by KEY_file. */
+int must_check conf_read_secret(struct conf_reader *r, const struct conf_key *key, const char *owner,
+                                const struct conf_node *n, char **ret);
+/* Stores a scalar's text. False: message says what was expected. */
+bool conf_store(const struct conf_key *key, const char *text, void *into, char message[CONF_MESSAGE_MAX]);
+bool conf_is_for(const char *owner, const char *section); /* does this service need it? */
+void str_list_add(struct str_list *l, const char *item);
+void str_list_deinit(struct str_list *l);
+
+char *conf_duration_text(int64_t ms, char out[32]);
+char *conf_size_text(int64_t bytes, char out[32]);
+const char *conf_word_of(const struct conf_word *words, int number);
+void conf_words_text(const struct conf_word *words, struct buf *out); /* "GET, POST or PUT" */
+extern const struct conf_word conf_state_words[];                     /* report.states: our side */
+
+/* ---- forms ---- */
+conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zone, conf_form_listen,
+    conf_form_digits, conf_form_country, conf_form_number, conf_form_conninfo, conf_form_url,
+    conf_form_pointer, conf_form_regex, conf_form_status, conf_form_taken, conf_form_reason, conf_form_cron,
+    conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line;
+bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
+
+/* ---- across files ---- */
+struct conf_checking {
+    const struct conf *conf;
+    const struct conf_file *file; /* the one looked at */
+    const char *section;
+    struct conf_report *report;
+};
+/* One file; all files are read by then. */
+void conf_check(struct conf_checking *k);
+void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_gateway.c */
+/* Compiles a template that is the value of n. NULL: said where and why. */
+struct template *conf_check_template(struct conf_checking *k, const struct conf_node *n, const char *text);

@@ -1,0 +1,216 @@
+/* The declared keys of rules and gateways: what is sent, and how. */
+#include "lib/conf_tables.h"
+
+/* A row a key, not a line a field. */
+/* clang-format off */
+static const struct conf_word missed_words[] = {
+    {"run_once", CONF_MISSED_RUN_ONCE}, {"skip", CONF_MISSED_SKIP}, {0}};
+static const struct conf_word start_words[] = {{"when_read", false}, {"at_once", true}, {0}};
+static const struct conf_word lanes[] = {{"bulk", 0}, {"instant", 1}, {0}};
+static const struct conf_word gateway_drivers[] = {{"http", 0}, {0}};
+static const struct conf_word methods[] = {{"GET", 0}, {"POST", 1}, {"PUT", 2}, {0}};
+static const struct conf_word answer_kinds[] = {{"accepted", ANSWER_ACCEPTED},
+                                                {"refused", ANSWER_REFUSED},
+                                                {"throttled", ANSWER_THROTTLED},
+                                                {"retry", ANSWER_RETRY},
+                                                {0}};
+static const struct conf_word report_formats[] = {{"list", 0}, {"json", 1}, {0}};
+static const struct conf_word id_forms[] = {{"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
+static const struct conf_word answer_id_forms[] = {{"", 0}, {"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
+
+#define E(field) offsetof(struct conf_route, field)
+static const struct conf_key route_keys[] = {
+    {.name = "gateway", .type = CONF_STR, .at = E(gateway), .required = true, .form = conf_form_not_empty,
+     .help = "A file's name in `gateways/`."},
+    {.name = "prefixes", .type = CONF_STR_LIST, .at = E(prefixes), .max = 1000, .form = conf_form_digits,
+     .help = "Beginnings of numbers in international form without the plus, which it takes; the longest that "
+             "fits wins. Without it: all."},
+    {.name = "weight", .type = CONF_INT, .at = E(weight), .fallback = "1", .min = 1, .max = 1000,
+     .help = "Its share among those that fit equally."},
+    {0},
+};
+static const struct conf_table route_table = {
+    .size = sizeof(struct conf_route), .line_at = E(line), .keys = route_keys};
+
+#define R(field) offsetof(struct conf_rule, field)
+const struct conf_key conf_rule_keys[] = {
+    {.name = "schedule", .type = CONF_STR, .at = R(schedule), .form = conf_form_cron,
+     .help = "When it fires: a cron expression of five fields, or `@daily` and the like. Either this or `at`."},
+    {.name = "at", .type = CONF_STR, .at = R(at), .form = conf_form_at,
+     .help = "The one moment at which it fires: RFC 3339, or `YYYY-MM-DD HH:MM[:SS]` in `time_zone`."},
+    {.name = "time_zone", .type = CONF_STR, .at = R(time_zone), .fallback = "UTC", .form = conf_form_zone,
+     .help = "Whose clock `schedule` and `at` mean."},
+    {.name = "missed", .type = CONF_WORD_ENUM, .at = R(missed), .words = missed_words, .fallback = "run_once",
+     .help = "What becomes of a firing that came while nothing ran: the newest is run late, or none is."},
+    {.name = "source", .type = CONF_STR, .at = R(source), .required = true, .form = conf_form_not_empty,
+     .help = "A file's name in `sources/`."},
+    {.name = "sql", .type = CONF_STR, .at = R(sql), .line_at = R(sql_line), .required = true,
+     .form = conf_form_not_empty, .max = 65536,
+     .help = "One SELECT; every row is a recipient, every column a name that the template may use."},
+    {.name = "template", .type = CONF_STR, .at = R(template_name), .required = true, .form = conf_form_not_empty,
+     .help = "A file's name in `templates/`."},
+    {.name = "number_column", .type = CONF_STR, .at = R(number_column), .fallback = "number",
+     .form = conf_form_not_empty,
+     .help = "The column with the telephone number."},
+    {.name = "once_per", .type = CONF_STR_LIST, .at = R(once_per), .required = true, .min = 1, .max = 16,
+     .form = conf_form_not_empty,
+     .help = "The columns that make a row one and the same: for equal values only one message is ever made by "
+             "this rule. Changing it holds the next run until `smschain accept RULE`."},
+    {.name = "lane", .type = CONF_WORD, .at = R(lane), .words = lanes, .fallback = "bulk",
+     .help = "`instant` is for what a person waits for; it never waits behind bulk."},
+    {.name = "max_recipients", .type = CONF_INT, .at = R(max_recipients), .required = true, .min = 1,
+     .max = 100000000, .unit = "messages",
+     .help = "A run that would make more is held until a person has looked at it."},
+    {.name = "start", .type = CONF_WORD_BOOL, .at = R(start_at_once), .words = start_words, .fallback = "when_read",
+     .help = "When its messages leave: after the SQL has ended below `max_recipients`, or while it is being read."},
+    {.name = "valid_for", .type = CONF_DURATION, .at = R(valid_for_ms), .fallback = "24h", .min = 1000,
+     .max = 30 * DAY_MS,
+     .help = "Later than so long after it was made, a message is not sent any more (`stale`)."},
+    {.name = "sender", .type = CONF_STR, .at = R(sender), .max = 32,
+     .help = "Whom the message is from; without it the gateway's."},
+    {.name = "route", .type = CONF_TABLES, .at = R(routes), .count_at = R(route_count), .table = &route_table,
+     .required = true, .min = 1, .max = 32,
+     .help = "The gateways, in order: those that fit the number; the first by weight, the others when it cannot "
+             "be reached."},
+    {0},
+};
+
+#define A(field) offsetof(struct conf_answer, field)
+static const struct conf_key answer_keys[] = {
+    {.name = "status", .type = CONF_STR, .at = A(status), .form = conf_form_status,
+     .help = "The HTTP status: `200`, `200-299`, `4xx`; without it any."},
+    {.name = "match", .type = CONF_STR, .at = A(match), .form = conf_form_regex,
+     .help = "A POSIX extended regular expression that the body must match; without it any body."},
+    {.name = "pointer", .type = CONF_STR, .at = A(pointer), .form = conf_form_pointer,
+     .help = "A JSON pointer into the body (`/data/code`), whose value must be `equals`."},
+    {.name = "equals", .type = CONF_STR, .at = A(equals),
+     .help = "That value, as text."},
+    {.name = "is", .type = CONF_WORD_ENUM, .at = A(is), .words = answer_kinds, .required = true,
+     .help = "`accepted` · `refused`: for good, certainly not taken · `throttled`: too fast, certainly not "
+             "taken, tried again after Retry-After or the back-off · `retry`: certainly not taken, tried again."},
+    {.name = "msg_id", .type = CONF_STR, .at = A(msg_id), .form = conf_form_taken,
+     .help = "Where the gateway's id stands: `body`, `match` (the expression's first group), `match:2`, or a "
+             "JSON pointer. Required for `accepted`."},
+    {.name = "reason", .type = CONF_STR, .at = A(reason), .form = conf_form_reason,
+     .help = "Where the reason of a refusal stands: the same, or `status`, the HTTP status, which is also the "
+             "default."},
+    {.name = "refused_numbers", .type = CONF_STR, .at = A(refused_numbers), .form = conf_form_taken,
+     .help = "Where numbers stand that an accepted request refuses singly; they may be separated by anything but "
+             "digits and +."},
+    {0},
+};
+static const struct conf_table answer_table = {
+    .size = sizeof(struct conf_answer), .line_at = A(line), .keys = answer_keys};
+
+#define G(field) offsetof(struct conf_gateway, field)
+static const struct conf_key request_keys[] = {
+    {.name = "method", .type = CONF_WORD, .at = G(request.method), .words = methods, .fallback = "POST",
+     .help = "The HTTP method."},
+    {.name = "url", .type = CONF_STR, .at = G(request.url), .line_at = G(request.url_line), .required = true,
+     .form = conf_form_url,
+     .help = "The address, a template."},
+    {.name = "headers", .type = CONF_MAP, .at = G(request.headers), .max = 32, .secret = true,
+     .form = conf_form_one_line,
+     .help = "Headers; each value is a template."},
+    {.name = "body", .type = CONF_STR, .at = G(request.body), .line_at = G(request.body_line), .max = 65536,
+     .help = "The body, a template."},
+    {.name = "numbers_max", .type = CONF_INT, .at = G(request.numbers_max), .fallback = "1", .min = 1, .max = 1000,
+     .unit = "numbers",
+     .help = "How many messages of equal text and sender may share one request (then the request uses `numbers`)."},
+    {0},
+};
+static const struct conf_table request_table = {.keys = request_keys};
+
+static const struct conf_key report_keys[] = {
+    {.name = "token", .type = CONF_STR, .at = G(report.token), .secret = true, .owner = "callback",
+     .form = conf_form_token,
+     .help = "Reports come to `/report/<gateway>/<token>`; without it this gateway posts no reports."},
+    {.name = "format", .type = CONF_WORD, .at = G(report.format), .words = report_formats, .fallback = "json",
+     .help = "`list`: records of fields with separators; `json`."},
+    {.name = "fields", .type = CONF_STR_LIST, .at = G(report.fields), .max = 16, .form = conf_form_field,
+     .help = "list: what stands in a record, in order: `msg_id number status time error reference`, `-` for what "
+             "is skipped."},
+    {.name = "record_separator", .type = CONF_STR, .at = G(report.record_separator), .fallback = ";", .max = 8,
+     .form = conf_form_not_empty,
+     .help = "list: between records."},
+    {.name = "field_separator", .type = CONF_STR, .at = G(report.field_separator), .fallback = ",", .max = 8,
+     .form = conf_form_not_empty,
+     .help = "list: between fields."},
+    {.name = "parameter", .type = CONF_STR, .at = G(report.parameter), .max = 64,
+     .help = "list: the query parameter or form field that holds it. Without it, or in a request that has none: "
+             "the body, else the whole query."},
+    {.name = "records", .type = CONF_STR, .at = G(report.records), .form = conf_form_pointer,
+     .help = "json: pointer to the array of records; without it the body itself, an object or an array."},
+    {.name = "msg_id", .type = CONF_STR, .at = G(report.msg_id), .form = conf_form_pointer,
+     .help = "json: pointer within a record to the gateway's id."},
+    {.name = "number", .type = CONF_STR, .at = G(report.number), .form = conf_form_pointer,
+     .help = "json: to the number."},
+    {.name = "status", .type = CONF_STR, .at = G(report.status), .form = conf_form_pointer,
+     .help = "json: to the status word."},
+    {.name = "time", .type = CONF_STR, .at = G(report.time), .form = conf_form_pointer,
+     .help = "json: to the gateway's time."},
+    {.name = "error", .type = CONF_STR, .at = G(report.error), .form = conf_form_pointer,
+     .help = "json: to the error text or code."},
+    {.name = "reference", .type = CONF_STR, .at = G(report.reference), .form = conf_form_pointer,
+     .help = "json: to the `seq_id` that the request carried."},
+    {.name = "time_format", .type = CONF_STR, .at = G(report.time_format), .fallback = "iso", .max = 64,
+     .form = conf_form_time_format,
+     .help = "`iso` (RFC 3339), `\"\"` (seconds since 1970), or a strptime format such as `%Y-%m-%d %H:%M:%S`."},
+    {.name = "time_zone", .type = CONF_STR, .at = G(report.time_zone), .fallback = "UTC", .form = conf_form_zone,
+     .help = "Whose clock the gateway's time shows, where it does not say itself."},
+    {.name = "id", .type = CONF_WORD, .at = G(report.id), .words = id_forms, .fallback = "as_given",
+     .help = "How ids are compared. `hex` and `decimal`: as numbers of any length, whatever case and zeros."},
+    {.name = "answer_id", .type = CONF_WORD, .at = G(report.answer_id), .words = answer_id_forms,
+     .help = "The same for the id in the answer, where it is written otherwise than in reports."},
+    {.name = "states", .type = CONF_STATES, .at = G(report.statuses), .count_at = G(report.status_count),
+     .max = 200,
+     .help = "Their status word → our state (`delivered undelivered rejected expired unknown`), or `progress`: "
+             "kept as an event, changes no state. A word that is not listed is kept as an event too, and logged."},
+    {.name = "reply", .type = CONF_STR, .at = G(report.reply), .fallback = "OK", .max = 1024,
+     .help = "The body of our answer to a report."},
+    {0},
+};
+static const struct conf_table report_table = {.keys = report_keys};
+
+const struct conf_key conf_gateway_keys[] = {
+    {.name = "driver", .type = CONF_WORD, .at = G(driver), .words = gateway_drivers, .fallback = "http",
+     .help = "How it is spoken to."},
+    {.name = "rate", .type = CONF_INT, .at = G(rate), .required = true, .min = 1, .max = 100000,
+     .unit = "messages a second",
+     .help = "Messages a second over all its dispatchers, as the contract says."},
+    {.name = "window", .type = CONF_INT, .at = G(window), .required = true, .min = 1, .max = 10000,
+     .unit = "messages",
+     .help = "Messages without an answer over all its dispatchers. A crash leaves at most two windows in doubt."},
+    {.name = "dispatchers", .type = CONF_INT, .at = G(dispatchers), .fallback = "1", .min = 1, .max = 64,
+     .help = "How many processes may send at a time, each with its share of rate and window; others stand by."},
+    {.name = "connect_timeout", .type = CONF_DURATION, .at = G(connect_timeout_ms), .fallback = "5s", .min = 10,
+     .max = 120000,
+     .help = "No connection by then: certainly not sent."},
+    {.name = "answer_timeout", .type = CONF_DURATION, .at = G(answer_timeout_ms), .fallback = "30s", .min = 10,
+     .max = 600000,
+     .help = "No answer by then: in doubt, and never sent again by itself. Rather long than short."},
+    {.name = "max_attempts", .type = CONF_INT, .at = G(max_attempts), .fallback = "5", .min = 1, .max = 1000,
+     .help = "After so many attempts that certainly were not accepted, the message is rejected "
+             "(`retries_exhausted`)."},
+    {.name = "retry_base", .type = CONF_DURATION, .at = G(retry_base_ms), .fallback = "1s", .min = 1, .max = DAY_MS,
+     .help = "The first back-off; it doubles with each attempt."},
+    {.name = "retry_max", .type = CONF_DURATION, .at = G(retry_max_ms), .fallback = "10m", .min = 1, .max = DAY_MS,
+     .help = "The longest back-off."},
+    {.name = "breaker_failures", .type = CONF_INT, .at = G(breaker_failures), .fallback = "5", .min = 1,
+     .max = 1000,
+     .help = "So many failed connections in a row open the breaker: messages go to the route's next gateway."},
+    {.name = "breaker_pause", .type = CONF_DURATION, .at = G(breaker_pause_ms), .fallback = "10s", .min = 10,
+     .max = DAY_MS,
+     .help = "So long after that one connection is tried again."},
+    {.name = "sender", .type = CONF_STR, .at = G(sender), .max = 32,
+     .help = "Whom messages are from, where the rule does not say."},
+    {.name = "request", .type = CONF_SECTION, .table = &request_table, .required = true, .owner = "dispatch",
+     .help = "The request. Templates over `number` (digits without a plus), `numbers` (a list), `text`, "
+             "`sender`, `seq_id`, `encoding` (`gsm7` or `ucs2`) and `segments`."},
+    {.name = "answer", .type = CONF_TABLES, .at = G(answers), .count_at = G(answer_count), .table = &answer_table,
+     .required = true, .min = 1, .max = 64,
+     .help = "How to read the answer: the first line that fits decides. If none fits, the attempt is in doubt."},
+    {.name = "report", .type = CONF_SECTION, .table = &report_table,
+     .help = "Its delivery reports."},
+    {0},
+};
