@@ -16,7 +16,7 @@ struct output {
     char *dead_why; /* OUTPUT_DEAD */
 };
 struct outputs {
-    struct output *items; /* texts first, then steps, then dead letters */
+    struct output *items; /* in no order that means anything */
     size_t count;
     size_t texts, errors, bad; /* records */
 };

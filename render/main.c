@@ -1,0 +1,86 @@
+/* smschain-render: rows in, texts out (docs/design.md, "render"). No database. */
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/stop.h"
+#include "render/relay.h"
+#include <stdio.h>
+
+#define WAIT_MS 1000
+#define DRAIN_MS                                                                                             \
+    20000 /* what is in hand gets so long to be confirmed; what is not is rendered again by the next */
+
+static void set_log(const struct conf *c)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level level = LOG_LEVEL_INFO;
+
+    for (size_t i = 0; i < COUNT_OF(levels); i++)
+        if (strcmp(c->main.log_level, levels[i]) == 0)
+            level = (enum log_level)i;
+    log_init("render", strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, level);
+}
+
+/* A configuration that is not good changes nothing. */
+static void reload(const char *dir, struct plan **plan)
+{
+    auto_buf report = {0};
+    struct plan *fresh;
+
+    if (plan_load(dir, &fresh, &report) < 0) {
+        fputs(report.data ? report.data : "", stderr);
+        log_error("the new configuration has errors, the old one stays", L_STR("conf", dir));
+        return;
+    }
+    plan_free(*plan);
+    *plan = fresh;
+    set_log(fresh->conf);
+    log_info("configuration loaded again", L_INT("rules", fresh->conf->rule_count),
+             L_INT("templates", fresh->conf->template_count));
+}
+
+static void serve(const char *dir, struct plan **plan)
+{
+    struct relay *relay = relay_new((*plan)->conf);
+    int64_t drained_by = 0;
+
+    for (;;) {
+        bool draining = stop_requested();
+        if (draining && drained_by == 0)
+            drained_by = clock_mono_ms() + DRAIN_MS;
+        if (stop_reload_taken() && !draining)
+            reload(dir, plan);
+        bool moved = relay_turn(relay, *plan, draining);
+        if (draining && (relay_idle(relay) || clock_mono_ms() > drained_by))
+            break;
+        if (!moved)
+            relay_wait(relay, draining ? 50 : WAIT_MS);
+    }
+    if (!relay_idle(relay))
+        log_warn("ended with chunks unconfirmed: they stay in their queue");
+    relay_free(relay);
+}
+
+int main(int argc, char **argv)
+{
+    auto_buf report = {0};
+    struct plan *plan;
+    int code;
+
+    stop_init();
+    log_init("render", LOG_LOGFMT, LOG_LEVEL_INFO);
+    const char *dir = conf_arguments(argc, argv, "smschain-render",
+                                     "makes a text of each row and chooses its gateway", &code);
+    if (!dir)
+        return code;
+    if (plan_load(dir, &plan, &report) < 0) {
+        fputs(report.data ? report.data : "", stderr);
+        return 2;
+    }
+    set_log(plan->conf);
+    log_info("started", L_STR("version", SMSCHAIN_VERSION), L_INT("rules", plan->conf->rule_count),
+             L_INT("templates", plan->conf->template_count));
+    serve(dir, &plan);
+    plan_free(plan);
+    log_info("ended");
+    return 0;
+}
