@@ -6,15 +6,71 @@
 
 static int log_fd = -1;
 static struct buf log_lines;
+static FILE *report_log;
 static struct seen references, texts;
+
+enum { NEW_MESSAGE = 0, KNOWN_REFERENCE = 1, KNOWN_TEXT = 2 };
+
+/* Enters a message and says by what it was known already. */
+static int remember(const char *gateway, const char *number, const char *reference, uint64_t text_hash)
+{
+    int known = NEW_MESSAGE;
+    uint64_t where = sim.cross_gateway ? 0 : hash_of(2, gateway, strlen(gateway));
+    if (*reference != '-' && seen_before(&references, hash_of(1, reference, strlen(reference))))
+        known |= KNOWN_REFERENCE;
+    if (sim.count_text && seen_before(&texts, hash_of(text_hash ^ where, number, strlen(number))))
+        known |= KNOWN_TEXT;
+    return known;
+}
+
+/* What an earlier process with this log has accepted counts as accepted: a restart of the gateway forgets
+ * nothing. */
+static void log_read_back(FILE *f)
+{
+    char *line = NULL, name[GATEWAY_NAME_SIZE], number[NUMBER_TEXT_SIZE], reference[REFERENCE_SIZE];
+    size_t room = 0;
+    unsigned long long id, text_hash;
+    while (getline(&line, &room, f) > 0) {
+        if (sscanf(line, "%*d\t%63[^\t]\t%llu\t%23[^\t]\t%63[^\t]\t%llx", name, &id, number, reference,
+                   &text_hash) != 5)
+            continue;
+        struct gateway *g = gateway_named(name, strlen(name));
+        if (g != NULL && id >= g->next_id)
+            g->next_id = id + 1;
+        remember(name, number, reference, text_hash);
+    }
+    free(line);
+}
 
 void log_open(const char *file)
 {
+    FILE *f = fopen(file, "r");
+    if (f != NULL) {
+        log_read_back(f);
+        fclose(f);
+    }
     log_fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (log_fd < 0) {
         perror(file);
         exit(1);
     }
+}
+
+void report_log_open(const char *file)
+{
+    report_log = fopen(file, "a");
+    if (report_log == NULL) {
+        perror(file);
+        exit(1);
+    }
+}
+
+void report_log_add(const struct report *r)
+{
+    static const char *const words[] = {"accepted", "delivered", "undelivered", "expired", "rejected"};
+    if (report_log != NULL)
+        fprintf(report_log, "%lld\t%s\t%llu\t%s\t%s\n", (long long)loop_now_ms(), r->gateway->name,
+                (unsigned long long)r->id, r->number, words[r->fate]);
 }
 
 void log_flush(void)
@@ -31,6 +87,8 @@ void log_flush(void)
         done += (size_t)n;
     }
     buf_clear(&log_lines);
+    if (report_log != NULL)
+        fflush(report_log);
 }
 
 void log_close(void)
@@ -38,6 +96,8 @@ void log_close(void)
     log_flush();
     if (log_fd >= 0)
         close(log_fd);
+    if (report_log != NULL)
+        fclose(report_log);
     buf_deinit(&log_lines);
     free(references.slots);
     free(texts.slots);
@@ -113,14 +173,10 @@ void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a)
     if (n->first_submit_ms == 0)
         n->first_submit_ms = loop_now_ms();
     n->last_submit_ms = loop_now_ms();
-    bool by_reference =
-        *reference != '-' && seen_before(&references, hash_of(1, reference, strlen(reference)));
-    uint64_t where = sim.cross_gateway ? 0 : hash_of(2, g->name, strlen(g->name));
-    bool by_text =
-        sim.count_text && seen_before(&texts, hash_of(text_hash ^ where, a->number, strlen(a->number)));
-    n->duplicates_reference += by_reference;
-    n->duplicates_text += by_text;
-    n->duplicates += by_reference || by_text;
+    int known = remember(g->name, a->number, reference, text_hash);
+    n->duplicates_reference += (known & KNOWN_REFERENCE) != 0;
+    n->duplicates_text += (known & KNOWN_TEXT) != 0;
+    n->duplicates += known != NEW_MESSAGE;
     reports_make(g, c, a);
 }
 

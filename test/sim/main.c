@@ -160,7 +160,7 @@ static void set_or_exit(const char *name, const char *value)
 
 struct arguments {
     uint16_t control_port;
-    const char *log;
+    const char *log, *report_log;
 };
 
 static void read_arguments(int argc, char **argv, struct arguments *a)
@@ -171,6 +171,7 @@ static void read_arguments(int argc, char **argv, struct arguments *a)
                                             {"report-url-alpha", required_argument, NULL, 'a'},
                                             {"report-url-beta", required_argument, NULL, 'b'},
                                             {"set", required_argument, NULL, 's'},
+                                            {"report-log", required_argument, NULL, 'r'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -181,6 +182,8 @@ static void read_arguments(int argc, char **argv, struct arguments *a)
             a->control_port = (uint16_t)atoi(optarg);
         } else if (o == 'l') {
             a->log = optarg;
+        } else if (o == 'r') {
+            a->report_log = optarg;
         } else if (o == 'a') {
             set_or_exit("alpha.report_url", optarg);
         } else if (o == 'b') {
@@ -218,6 +221,8 @@ int main(int argc, char **argv)
     }
     if (a.log != NULL)
         log_open(a.log);
+    if (a.report_log != NULL)
+        report_log_open(a.report_log);
     server_open(listen_fd, 0);
     server_open(control_fd, 1);
     poster_start();

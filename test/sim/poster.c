@@ -88,6 +88,7 @@ static void batch_ends(struct link *l, bool posted)
         struct report *r = batch;
         batch = r->next;
         l->gateway->counters.reports_posted++;
+        report_log_add(r);
         free(r);
     }
 }

@@ -181,6 +181,8 @@ void gateway_answer(struct gateway *g, struct conn *c, int status, const struct 
 void log_open(const char *file);
 void log_flush(void);
 void log_close(void);
+void report_log_open(const char *file); /* every report that was answered 200 */
+void report_log_add(const struct report *r);
 
 /* ---- seen.c: a set of 64-bit hashes ---- */
 struct seen {
