@@ -1,5 +1,6 @@
 /* Cron expressions: reading them, and the next firing after a moment. The rules stand in cron.h. */
 #include "extract/cron.h"
+#include "lib/clock.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
@@ -231,18 +232,10 @@ static bool day_fits(const struct cron *c, const struct zone_civil *at)
     return c->either_day ? day || weekday : day && weekday;
 }
 
-static int days_in(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return month == 2 && leap ? 29 : days[month - 1];
-}
-
 static void next_day(struct zone_civil *at)
 {
     at->weekday = (at->weekday + 1) % 7;
-    if (++at->day <= days_in(at->year, at->month))
+    if (++at->day <= clock_days_in_month(at->year, at->month))
         return;
     at->day = 1;
     if (++at->month <= 12)

@@ -1,0 +1,178 @@
+/* Rows become records, or reasons why not: see group.h. */
+#include "extract/group.h"
+#include "lib/number.h"
+#include "lib/record.h"
+#include <assert.h>
+
+void reading_init(struct reading *r, const struct conf_rule *rule, const char *country, const struct str_list *only_to)
+{
+    *r = (struct reading){.rule = rule, .country = country, .deliver_only_to = only_to};
+    r->keys        = key_maker_new(rule->name);
+    r->once_at     = xcalloc(rule->once_per.count + 1, sizeof(*r->once_at));
+    r->once_values = xcalloc(rule->once_per.count + 1, sizeof(*r->once_values));
+    r->only_to     = xcalloc(only_to->count + 1, sizeof(*r->only_to));
+    for (size_t i = 0; i < only_to->count; i++) {
+        int64_t n;
+        if (number_normalise(only_to->items[i], country, &n) == NUMBER_OK)
+            r->only_to[r->only_count++] = n;
+    }
+}
+
+void reading_deinit(struct reading *r)
+{
+    key_maker_free(r->keys);
+    free(r->once_at);
+    free(r->once_values);
+    free(r->only_to);
+    free(r->cells);
+    *r = (struct reading){0};
+}
+
+void group_init(struct group *g, size_t max_rows)
+{
+    *g = (struct group){.max = max_rows};
+    g->keys         = xcalloc(max_rows, sizeof(*g->keys));
+    g->numbers      = xcalloc(max_rows, sizeof(*g->numbers));
+    g->bodies_at    = xcalloc(max_rows, sizeof(*g->bodies_at));
+    g->skip_keys    = xcalloc(max_rows, sizeof(*g->skip_keys));
+    g->skip_reasons = xcalloc(max_rows, sizeof(*g->skip_reasons));
+}
+
+void group_deinit(struct group *g)
+{
+    free(g->keys);
+    free(g->numbers);
+    free(g->bodies_at);
+    free(g->skip_keys);
+    free(g->skip_reasons);
+    buf_deinit(&g->bodies);
+    buf_deinit(&g->record);
+    *g = (struct group){0};
+}
+
+void group_clear(struct group *g)
+{
+    g->rows = g->count = g->skipped = 0;
+    buf_clear(&g->bodies);
+}
+
+bool group_is_full(const struct group *g)
+{
+    return g->rows >= g->max || g->bodies.len >= GROUP_BYTES_MAX;
+}
+
+static bool find_column(const struct source_row *row, const char *name, size_t *ret)
+{
+    for (size_t i = 0; i < row->count; i++) {
+        if (strcmp(row->names[i], name) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int find_columns(struct reading *r, const struct source_row *row, const char **ret_missing)
+{
+    const struct str_list *once = &r->rule->once_per;
+
+    *ret_missing = r->rule->number_column;
+    if (!find_column(row, *ret_missing, &r->number_at))
+        return GROUP_NO_COLUMN;
+    for (size_t i = 0; i < once->count; i++) {
+        *ret_missing = once->items[i];
+        if (!find_column(row, *ret_missing, &r->once_at[i]))
+            return GROUP_NO_COLUMN;
+    }
+    *ret_missing     = NULL;
+    r->cells         = xcalloc(row->count + 1, sizeof(*r->cells));
+    r->columns_known = true;
+    return 0;
+}
+
+static bool make_key(struct reading *r, const struct source_row *row, uint8_t out[KEY_SIZE])
+{
+    for (size_t i = 0; i < r->rule->once_per.count; i++) {
+        r->once_values[i] = row->values[r->once_at[i]];
+        if (!r->once_values[i])
+            return false;
+    }
+    key_make(r->keys, r->once_values, r->rule->once_per.count, out);
+    return true;
+}
+
+static void skip(struct group *g, const uint8_t *key, const char *reason)
+{
+    if (key)
+        key_hex(key, g->skip_keys[g->skipped]);
+    else
+        g->skip_keys[g->skipped][0] = '\0';
+    g->skip_reasons[g->skipped++] = reason;
+}
+
+static bool is_listed(const struct reading *r, int64_t number)
+{
+    if (r->deliver_only_to->count == 0)
+        return true;
+    for (size_t i = 0; i < r->only_count; i++)
+        if (r->only_to[i] == number)
+            return true;
+    return false;
+}
+
+/* Records have plain strings as members because a decoded one owns them; the encoder changes none. */
+static char *not_owned(const char *s)
+{
+    return (char *)(uintptr_t)s;
+}
+
+/* False: too long. */
+static bool encode(struct group *g, const struct reading *r, const struct source_row *row, int64_t number)
+{
+    struct row_record record = {
+        .number      = number,
+        .run         = r->run_id,
+        .rule        = r->rule->name,
+        .tmpl        = r->rule->template_name,
+        .lane        = r->rule->lane,
+        .valid_until = r->valid_until_ms,
+        .row         = {r->cells, row->count},
+    };
+
+    for (size_t i = 0; i < row->count; i++)
+        r->cells[i] = (struct row_cell){not_owned(row->names[i]), not_owned(row->values[i])};
+    buf_clear(&g->record);
+    chunk_add_row(&g->record, &record);
+    assert(memcmp(g->record.data, GROUP_HEAD, strlen(GROUP_HEAD)) == 0);
+    return g->record.len <= ROW_BYTES_MAX;
+}
+
+int group_add(struct group *g, struct reading *r, const struct source_row *row, const char **ret_missing)
+{
+    uint8_t key[KEY_SIZE];
+    int64_t number = 0;
+    enum number_fault fault;
+
+    if (!r->columns_known && find_columns(r, row, ret_missing) != 0)
+        return GROUP_NO_COLUMN;
+    g->rows++;
+    if (!make_key(r, row, key)) {
+        skip(g, NULL, "missing_key");
+        return 0;
+    }
+    fault = number_normalise(row->values[r->number_at], r->country, &number);
+    if (fault != NUMBER_OK)
+        skip(g, key, number_fault_word(fault));
+    else if (!is_listed(r, number))
+        skip(g, key, "not_listed");
+    else if (!encode(g, r, row, number))
+        skip(g, key, "row_too_long");
+    else {
+        memcpy(g->keys[g->count], key, KEY_SIZE);
+        g->numbers[g->count]   = number;
+        g->bodies_at[g->count] = g->bodies.len;
+        buf_add(&g->bodies, g->record.data + strlen(GROUP_HEAD), g->record.len - strlen(GROUP_HEAD) + 1); /* and its NUL */
+        g->count++;
+    }
+    return 0;
+}

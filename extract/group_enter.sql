@@ -1,0 +1,72 @@
+-- One group of rows, whole or not at all: one statement is one transaction and one round trip.
+-- $1 run, $2 pass, $3 keys, $4 numbers, $5 records without their first member, $6 and $7 keys and reasons of rows that
+-- cannot be messages, $8 first sms_id of the day, $9 valid_until, $10 lane, $11 is the template marketing, $12 queue,
+-- $13 and $14 what a chunk begins and ends with, $15 max_recipients, $16 why the run is held if there are more.
+--
+-- `own` is the fence: the run's row, locked, and only if this pass is still the one that may write. A statement of a dead
+-- pass that the server was still busy with either ended before (then this pass sees its keys) or finds nothing here.
+-- Keys are inserted in order, so that two runs of a rule wait for each other instead of for each other's opposite.
+-- IN (…) IS TRUE keeps the planner from making joins of these: it cannot know how many rows an array has.
+WITH own AS MATERIALIZED (
+  SELECT id FROM run WHERE id = $1::bigint AND pass = $2::int AND state = 'reading' FOR NO KEY UPDATE
+), input AS MATERIALIZED (
+  SELECT i.key, i.number, i.body, i.n
+  FROM own, unnest($3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY AS i (key, number, body, n)
+), stopped AS MATERIALIZED (
+  SELECT i.n, i.key, min(s.reason) AS reason
+  FROM input i JOIN suppression s ON s.number = i.number AND (s.scope = 'all' OR $11::boolean)
+  GROUP BY i.n, i.key
+), fresh AS MATERIALIZED (
+  SELECT DISTINCT ON (key) key, number, body, n FROM input WHERE (n IN (SELECT n FROM stopped)) IS NOT TRUE ORDER BY key, n
+), numbered AS MATERIALIZED (
+  SELECT key, number, body, n, $8::bigint + nextval('sms_n') AS sms_id FROM fresh
+), entered AS (
+  INSERT INTO dedupe (key, sms_id, run_id, pass)
+  SELECT key, sms_id, $1::bigint, $2::int FROM numbered ORDER BY key
+  ON CONFLICT (key) DO NOTHING
+  RETURNING sms_id
+), seen AS (
+  UPDATE dedupe d SET pass = $2::int FROM numbered c
+  WHERE $2::int > 1 AND d.key = c.key AND d.run_id = $1::bigint AND d.pass < $2::int
+  RETURNING c.n
+), made AS MATERIALIZED (
+  SELECT sms_id, number, body, n FROM numbered WHERE (sms_id IN (SELECT sms_id FROM entered)) IS TRUE
+), messages AS (
+  INSERT INTO message (sms_id, run_id, number, created_at, valid_until, changed_at, lane)
+  SELECT sms_id, $1::bigint, number, now(), $9::timestamptz, now(), $10::int FROM made ORDER BY sms_id
+), chunk AS (
+  INSERT INTO outbox (due_at, target, body, run_id)
+  SELECT now(), $12::text, $13::text || string_agg('{"sms_id":' || sms_id || body, ',' ORDER BY n) || $14::text, $1::bigint
+  FROM made HAVING count(*) > 0
+), repeated AS MATERIALIZED (
+  SELECT i.key FROM input i
+  WHERE (i.n IN (SELECT n FROM made)) IS NOT TRUE AND (i.n IN (SELECT n FROM seen)) IS NOT TRUE
+    AND (i.n IN (SELECT n FROM stopped)) IS NOT TRUE
+), skips AS (
+  INSERT INTO run_skip (run_id, pass, kind, reason, key, first_run)
+  SELECT $1::bigint, $2::int, 'duplicate', 'once_per', key,
+    coalesce((SELECT run_id FROM dedupe d WHERE d.key = r.key), $1::bigint) FROM repeated r
+  UNION ALL
+  SELECT $1::bigint, $2::int, 'suppressed', reason, key, NULL FROM stopped
+  UNION ALL
+  SELECT $1::bigint, $2::int, 'invalid', i.reason, i.key::uuid, NULL FROM own, unnest($6::text[], $7::text[]) AS i (key, reason)
+), counts AS (
+  SELECT (SELECT count(*) FROM made) AS made, (SELECT count(*) FROM seen) AS seen,
+    (SELECT count(*) FROM repeated) AS duplicate, (SELECT count(*) FROM stopped) AS suppressed,
+    (SELECT count(*) FROM input) + cardinality($7::text[]) AS rows, cardinality($7::text[]) AS invalid
+)
+UPDATE run SET
+  rows_read = rows_read + c.rows, rows_new = rows_new + c.made, rows_seen = rows_seen + c.made + c.seen,
+  rows_duplicate = rows_duplicate + c.duplicate, rows_invalid = rows_invalid + c.invalid,
+  rows_suppressed = rows_suppressed + c.suppressed,
+  state = CASE WHEN rows_new + c.made > $15::bigint THEN 'held' ELSE state END,
+  why = CASE WHEN rows_new + c.made > $15::bigint THEN $16::text ELSE why END,
+  ended_at = CASE WHEN rows_new + c.made > $15::bigint THEN now() END,
+  publish = publish AND rows_new + c.made <= $15::bigint
+FROM counts c, own
+WHERE run.id = own.id
+RETURNING run.state, run.rows_new,
+  EXISTS (SELECT FROM control k WHERE k.kind = 'cancel' AND k.scope = 'run' AND k.key = $1::bigint::text) AS cancelled,
+  EXISTS (SELECT FROM control k JOIN rule u ON u.id = run.rule_id
+          WHERE k.kind = 'pause' AND (k.scope = 'all' OR (k.scope = 'rule' AND k.key = u.name)
+                                      OR (k.scope = 'run' AND k.key = $1::bigint::text))) AS paused

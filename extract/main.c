@@ -1,0 +1,87 @@
+/* smschain-extract: reads the rules' rows into the ledger and publishes what stands in the outbox. */
+#include "extract/confhold.h"
+#include "extract/cron.h"
+#include "extract/history_guard.h"
+#include "extract/outbox.h"
+#include "extract/scheduler.h"
+#include "lib/conf.h"
+#include "lib/log.h"
+#include "lib/stop.h"
+#include <stdio.h>
+
+#define DRAIN_MS 10000
+
+static void init_log(const struct conf_main *m)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level least              = LOG_LEVEL_INFO;
+
+    for (size_t i = 0; i < COUNT_OF(levels); i++)
+        if (strcmp(levels[i], m->log_level) == 0)
+            least = (enum log_level)i;
+    log_init("extract", strcmp(m->log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, least);
+}
+
+static void reload(const char *dir, struct scheduler *scheduler)
+{
+    struct conf *conf;
+    auto_buf report = {0};
+
+    if (conf_load(dir, "extract", &conf, &report) < 0) {
+        fputs(report.data ? report.data : "", stderr);
+        log_error("the configuration has errors: the one in force stays");
+        return;
+    }
+    scheduler_reload(scheduler, confhold_new(conf));
+    log_info("the configuration is loaded again; runs being read keep theirs, connections change at the next start");
+}
+
+/* Threads that hang in a source's database keep nothing that matters: their runs stay `reading`, and their locks go
+ * with the process. */
+static void leave_running(void)
+{
+    log_warn("ends while a source has not answered: its run is taken up again later");
+    fflush(NULL);
+    _exit(0);
+}
+
+int main(int argc, char **argv)
+{
+    const char *dir;
+    struct conf *conf;
+    struct extract_shared shared = {0};
+    struct scheduler *scheduler;
+    struct outbox *outbox;
+    struct buf report = {0};
+    int code = 0;
+
+    stop_init();
+    dir = conf_arguments(argc, argv, "extract", "reads the rules' rows into the ledger and publishes them", &code);
+    if (!dir)
+        return code;
+    conf_set_checkers(&(struct conf_checkers){.cron = cron_check});
+    if (conf_load(dir, "extract", &conf, &report) < 0) {
+        fputs(report.data ? report.data : "", stderr);
+        buf_deinit(&report);
+        return 2;
+    }
+    buf_deinit(&report);
+    init_log(&conf->main);
+    log_info("started", L_INT("rules", conf->rule_count), L_INT("sources", conf->source_count));
+    shared.history = history_guard_new(conf->main.state_dir);
+    outbox         = outbox_start(conf, &shared);
+    scheduler      = scheduler_new(confhold_new(conf), &shared);
+    while (!stop_requested()) {
+        if (stop_reload_taken())
+            reload(dir, scheduler);
+        stop_wait_ms(scheduler_turn(scheduler));
+    }
+    log_info("stopping: runs are left between two groups");
+    outbox_join(outbox);
+    if (!scheduler_drain(scheduler, DRAIN_MS))
+        leave_running();
+    scheduler_free(scheduler);
+    history_guard_free(shared.history);
+    log_info("ended");
+    return 0;
+}

@@ -1,0 +1,266 @@
+/* The outbox's publisher: see outbox.h. One thread: take, publish, wait for the confirms, mark, commit. */
+#include "extract/outbox.h"
+#include "extract/history_guard.h"
+#include "lib/clock.h"
+#include "lib/db.h"
+#include "lib/fault.h"
+#include "lib/log.h"
+#include "lib/mq.h"
+#include "lib/stop.h"
+
+#include "outbox_delay.sql.h"
+#include "outbox_mark.sql.h"
+#include "outbox_take.sql.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define TAKE_ROWS_MAX  1000      /* a transaction */
+#define TAKE_BYTES_MAX (4 << 20) /* of bodies in memory */
+#define BROKER_WAIT_MS 15000     /* for confirms, with the rows locked; longer: they are given back and taken again */
+#define HISTORY_EVERY_MS 4000
+
+struct outbox {
+    pthread_t thread;
+    struct extract_shared *shared;
+    struct db *db;
+    struct mq_options mq;
+    struct mq_publisher *publisher;
+    struct db_params *params;
+    int64_t poll_ms;
+    struct log_trouble db_trouble, mq_trouble, queue_trouble;
+    int64_t looked_at_history;
+    uint64_t generation;
+    int64_t *confirmed, *returned; /* of one take: TAKE_ROWS_MAX each, times two lanes */
+    size_t confirmed_count, returned_count;
+};
+
+/* Never idle while there is work: what a turn found decides how long to wait before the next. */
+enum turn { TURN_MORE, TURN_IDLE, TURN_TROUBLE };
+
+static struct mq_publisher *new_publisher(const struct outbox *o)
+{
+    return mq_publisher_new(&o->mq, NULL);
+}
+
+static enum turn db_away(struct outbox *o, const char *what)
+{
+    log_trouble_begins(&o->db_trouble, "outbox: the database is away",
+                       (const struct log_field[]){L_STR("at", what), L_STR("error", db_error(o->db))}, 2);
+    return TURN_TROUBLE;
+}
+
+/* A statement that failed (> 0) or a lost connection (< 0): either way this turn is over. */
+static enum turn failed(struct outbox *o, int r, const char *what)
+{
+    enum turn t = db_away(o, what);
+
+    if (r > 0)
+        db_rollback(o->db);
+    return t;
+}
+
+static bool broker_is_there(struct outbox *o)
+{
+    mq_publisher_pump(o->publisher, 0);
+    if (!mq_publisher_connected(o->publisher) || mq_publisher_blocked(o->publisher)) {
+        mq_publisher_pump(o->publisher, (int)o->poll_ms);
+        if (!mq_publisher_connected(o->publisher) || mq_publisher_blocked(o->publisher)) {
+            log_trouble_begins(&o->mq_trouble, "outbox: the broker takes nothing", NULL, 0);
+            return false;
+        }
+    }
+    log_trouble_ends(&o->mq_trouble, "outbox: the broker is back");
+    return true;
+}
+
+static bool database_is_there(struct outbox *o)
+{
+    int64_t now = clock_mono_ms();
+
+    if (db_ready(o->db) != 0) {
+        (void)db_away(o, "connecting");
+        return false;
+    }
+    log_trouble_ends(&o->db_trouble, "outbox: the database is back");
+    if (o->generation == db_generation(o->db) && now - o->looked_at_history < HISTORY_EVERY_MS)
+        return !history_guard_lost(o->shared->history);
+    if (!history_guard_fine(o->shared->history, o->db))
+        return false;
+    o->looked_at_history = now;
+    o->generation        = db_generation(o->db);
+    return true;
+}
+
+static void collect(struct outbox *o)
+{
+    struct mq_outcome out;
+
+    while (mq_publisher_next(o->publisher, &out)) {
+        if (out.confirmed)
+            o->confirmed[o->confirmed_count++] = (int64_t)out.cookie;
+        else
+            o->returned[o->returned_count++] = (int64_t)out.cookie;
+    }
+}
+
+/* Publishes all rows and waits for every outcome. False: the broker went away for long; nothing more will come. */
+static bool publish(struct outbox *o, const struct db_result *rows)
+{
+    int64_t deadline = clock_mono_ms() + BROKER_WAIT_MS;
+    int next = 0, count = db_rows(rows);
+
+    o->confirmed_count = o->returned_count = 0;
+    while (o->confirmed_count + o->returned_count < (size_t)count) {
+        while (next < count) {
+            const char *body    = db_text(rows, next, 2);
+            struct mq_message m = {.queue  = db_text(rows, next, 1),
+                                   .body   = body,
+                                   .len    = strlen(body),
+                                   .cookie = (uint64_t)db_big(rows, next, 0)};
+            if (mq_publish(o->publisher, &m) != 0)
+                break; /* the window is full */
+            next++;
+        }
+        mq_publisher_pump(o->publisher, 100);
+        collect(o);
+        if (clock_mono_ms() > deadline)
+            return false;
+    }
+    return true;
+}
+
+static int note(struct outbox *o, const struct db_sql *sql, const int64_t *ids, size_t count)
+{
+    if (count == 0)
+        return 0;
+    db_params_clear(o->params);
+    db_add_big_array(o->params, ids, count);
+    return db_run(o->db, sql, o->params, NULL);
+}
+
+static void say_returned(struct outbox *o)
+{
+    if (o->returned_count == 0)
+        log_trouble_ends(&o->queue_trouble, "outbox: every chunk has its queue again");
+    else
+        log_trouble_begins(&o->queue_trouble, "outbox: chunks whose queue does not exist are kept; smschain migrate makes it",
+                           (const struct log_field[]){L_INT("chunks", o->returned_count)}, 1);
+}
+
+static enum turn mark_and_commit(struct outbox *o)
+{
+    int r = note(o, &sql_outbox_mark, o->confirmed, o->confirmed_count);
+
+    if (r == 0)
+        r = note(o, &sql_outbox_delay, o->returned, o->returned_count);
+    if (r == 0) {
+        FAULT("outbox.marked");
+        r = db_commit(o->db);
+    }
+    if (r != 0)
+        return failed(o, r, "marking");
+    atomic_fetch_add(&o->shared->published, (int64_t)o->confirmed_count);
+    say_returned(o);
+    return TURN_MORE;
+}
+
+static enum turn turn(struct outbox *o)
+{
+    auto_result rows = NULL;
+    int r;
+
+    if (!broker_is_there(o) || !database_is_there(o))
+        return TURN_TROUBLE;
+    db_params_clear(o->params);
+    db_add_int(o->params, TAKE_ROWS_MAX);
+    db_add_big(o->params, TAKE_BYTES_MAX);
+    r = db_begin(o->db);
+    if (r == 0)
+        r = db_run(o->db, &sql_outbox_take, o->params, &rows);
+    if (r != 0)
+        return failed(o, r, "taking");
+    if (db_rows(rows) == 0) {
+        db_rollback(o->db);
+        return TURN_IDLE;
+    }
+    FAULT("outbox.selected");
+    if (!publish(o, rows)) {
+        /* What is confirmed is marked; the rest is taken again by a publisher that remembers none of it. */
+        mq_publisher_free(o->publisher);
+        o->publisher = new_publisher(o);
+    }
+    FAULT("outbox.published");
+    return mark_and_commit(o);
+}
+
+static void *outbox_thread(void *arg)
+{
+    struct outbox *o = arg;
+
+    while (!stop_requested()) {
+        switch (turn(o)) {
+        case TURN_MORE:
+            break;
+        case TURN_IDLE:
+            stop_wait_ms(o->poll_ms);
+            break;
+        case TURN_TROUBLE:
+            stop_wait_ms(MAX_OF(o->poll_ms, (int64_t)200));
+            break;
+        }
+    }
+    return NULL;
+}
+
+struct outbox *outbox_start(const struct conf *conf, struct extract_shared *shared)
+{
+    struct outbox *o = xmalloc(sizeof(*o));
+    const struct conf_main *m = &conf->main;
+
+    *o = (struct outbox){
+        .shared  = shared,
+        .params  = db_params_new(),
+        .poll_ms = m->extract.outbox_poll_ms,
+        .db      = db_new(&(struct db_options){.conninfo = m->database.conninfo,
+                                               .user     = m->extract.service.database_user,
+                                               .password = m->extract.service.database_password,
+                                               .name     = "smschain-extract outbox"}),
+        .mq = {.host        = xstrdup(m->broker.host),
+               .vhost       = xstrdup(m->broker.vhost),
+               .user        = xstrdup(m->extract.service.broker_user),
+               .password    = xstrdup(m->extract.service.broker_password),
+               .port        = (int)m->broker.port,
+               .name        = "smschain-extract outbox",
+               .heartbeat_s = (int)(m->broker.heartbeat_ms / 1000),
+               .tls         = m->broker.tls,
+               .ca_file     = m->broker.ca_file && *m->broker.ca_file ? xstrdup(m->broker.ca_file) : NULL},
+        .confirmed = xcalloc(2 * TAKE_ROWS_MAX, sizeof(int64_t)),
+        .returned  = xcalloc(2 * TAKE_ROWS_MAX, sizeof(int64_t)),
+    };
+    o->publisher = new_publisher(o);
+    if (pthread_create(&o->thread, NULL, outbox_thread, o) != 0)
+        abort();
+    return o;
+}
+
+static void free_const(const char *s)
+{
+    free((char *)(uintptr_t)s);
+}
+
+void outbox_join(struct outbox *o)
+{
+    pthread_join(o->thread, NULL);
+    mq_publisher_free(o->publisher);
+    db_params_free(o->params);
+    db_free(o->db);
+    free_const(o->mq.host);
+    free_const(o->mq.vhost);
+    free_const(o->mq.user);
+    free_const(o->mq.password);
+    free_const(o->mq.ca_file);
+    free(o->confirmed);
+    free(o->returned);
+    free(o);
+}

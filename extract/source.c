@@ -1,0 +1,33 @@
+/* Sources by driver: see source.h. */
+#include "extract/source.h"
+
+static const struct source_driver *const drivers[] = {&source_postgresql};
+
+struct source *source_open(const struct conf_source *conf, const char *application)
+{
+    for (size_t i = 0; i < COUNT_OF(drivers); i++)
+        if (strcmp(drivers[i]->name, conf->driver) == 0)
+            return drivers[i]->open(conf, application);
+    return NULL;
+}
+
+int source_begin(struct source *s, const char *sql)
+{
+    return s->driver->begin(s, sql);
+}
+
+int source_next(struct source *s, struct source_row *ret)
+{
+    return s->driver->next(s, ret);
+}
+
+const char *source_why(const struct source *s)
+{
+    return s->driver->why(s);
+}
+
+void source_close(struct source *s)
+{
+    if (s)
+        s->driver->close(s);
+}
