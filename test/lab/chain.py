@@ -1,0 +1,402 @@
+"""One whole chain for a test, the bench or quickstart: a database and a virtual host of its own on a private
+PostgreSQL and RabbitMQ, a business database, the fake gateway and the four services, each a process that can be
+stopped, killed or frozen; and the checks of the promises I1 to I8 against the fake gateway's own log.
+
+    chain = Chain(directory, lab)
+    chain.start()
+    chain.fill_shop(1000)
+    chain.run_rules()
+    chain.service("dispatch").kill9()
+    chain.service("dispatch").start()
+    chain.wait_final(1000, 60)
+    chain.check_invariants(crashes=1)
+    chain.stop()
+"""
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+
+import servers
+from checks import Checks
+from servers import wait_for
+from shop import Shop
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SERVICES = ("callback", "dispatch", "render", "extract")  # in the order in which they start: from the end of the chain
+STATES = {0: "queued", 10: "submitted", 20: "in_doubt", 30: "accepted", 40: "stale", 41: "suppressed", 42: "cancelled",
+          43: "render_error", 50: "unknown", 60: "expired", 70: "rejected", 80: "undelivered", 90: "delivered"}
+FINAL = {word for number, word in STATES.items() if number >= 40}
+
+
+def build_dir():
+    """Where the programs are: $SMSCHAIN_BUILD, else the test build."""
+    return os.environ.get("SMSCHAIN_BUILD") or os.path.join(ROOT, "build-test")
+
+
+def kept_environment():
+    """What our programs may see of our own environment: nothing that could be configuration."""
+    return {k: v for k, v in os.environ.items()
+            if k in ("PATH", "LANG", "TZDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TMPDIR", "HOME",
+                     "SMSCHAIN_TEST_RUN")}
+
+
+class Process:
+    """A program of ours with its log. It dies with whoever started it."""
+
+    def __init__(self, name, command, environment, log):
+        self.name, self.command, self.environment, self.log = name, command, environment, log
+        self.process = None
+
+    def start(self, **more):
+        """Starts it; more: environment variables for this time only."""
+        assert not self.alive, f"{self.name} is running"
+        with open(self.log, "ab") as out:
+            self.process = subprocess.Popen(
+                self.command, env={**self.environment, **more}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True, preexec_fn=lambda: servers._libc.prctl(1, signal.SIGTERM))
+        return self
+
+    @property
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def exit_code(self):
+        return self.process.poll()
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill9(self):
+        """SIGKILL, also where it is stopped; waits for its end."""
+        self.signal(signal.SIGKILL)
+        self.process.wait(30)
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def stop(self, seconds=60):
+        """SIGTERM and its clean end; gives the exit code. A process that does not end is killed: AssertionError."""
+        if not self.alive:
+            return self.exit_code if self.process else None
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+            raise AssertionError(f"{self.name} did not end within {seconds} s of SIGTERM\n{self.tail()}") from None
+
+    def wait_end(self, seconds):
+        """Its own end (a fault point, a fatal error); gives the exit code, -9 after SIGKILL."""
+        return self.process.wait(seconds)
+
+    def tail(self, lines=40):
+        with contextlib.suppress(OSError):
+            with open(self.log, encoding="utf-8", errors="replace") as f:
+                return "".join(f.readlines()[-lines:])
+        return ""
+
+    def memory(self, key="VmHWM"):
+        """Peak (VmHWM) or present (VmRSS) memory in bytes."""
+        with open(f"/proc/{self.pid}/status", encoding="utf-8") as f:
+            return int(re.search(rf"^{key}:\s+(\d+) kB", f.read(), re.M).group(1)) * 1024
+
+
+class Gateway(Process):
+    """The fake gateway. Its log outlives it: a restart goes on with the same port, log and duplicates."""
+
+    def __init__(self, chain, name="gateway", knobs=None):
+        self.port, self.control_port = servers.free_port(chain.ports), 0
+        chain.ports.add(self.port)
+        self.submit_log = os.path.join(chain.dir, f"{name}-submits.log")
+        self.report_log = os.path.join(chain.dir, f"{name}-reports.log")
+        self.knobs = knobs or {}
+        self.chain = chain
+        super().__init__(name, [], kept_environment(), os.path.join(chain.dir, f"{name}.log"))
+
+    def start(self, **more):
+        if not self.control_port:
+            self.control_port = servers.free_port(self.chain.ports)
+            self.chain.ports.add(self.control_port)
+        self.command = [
+            os.path.join(self.chain.build, "test/sim/fake-gateway"), "--port", str(self.port), "--control-port",
+            str(self.control_port), "--log", self.submit_log, "--report-log", self.report_log,
+            "--report-url-alpha", self.chain.report_url("alpha"), "--report-url-beta", self.chain.report_url("beta")]
+        for name, value in self.knobs.items():
+            self.command += ["--set", f"{name}={value}"]
+        super().start(**more)
+        wait_for(lambda: self._answers(), 20, "the fake gateway")
+        return self
+
+    def _answers(self):
+        if not self.alive:
+            raise servers.LabError(f"the fake gateway ended: {self.tail()}")
+        with contextlib.suppress(OSError):
+            return self.counters() is not None
+        return False
+
+    def _call(self, path, body=None):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", data=body, timeout=10) as answer:
+            return json.load(answer)
+
+    def counters(self):
+        return self._call("/control/counters")
+
+    def set(self, **knobs):
+        """set(answer_delay_ms=100, drop_after="n1"); for one gateway: set(**{"alpha.refuse_share": 0.5})"""
+        self._call("/control?" + urllib.parse.urlencode(knobs), body=b"")
+
+    def submits(self):
+        """Every message it accepted: dicts of time_ms, gateway, msg_id, number, reference (None), text."""
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.submit_log, encoding="utf-8") as f:
+                for line in f:
+                    time_ms, gateway, msg_id, number, reference, text = line.rstrip("\n").split("\t")
+                    yield {"time_ms": int(time_ms), "gateway": gateway, "msg_id": msg_id, "number": int(number),
+                           "reference": None if reference == "-" else reference, "text": text}
+
+    def reports(self):
+        """Every report of it that was answered 200: dicts of time_ms, gateway, msg_id, number, state."""
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.report_log, encoding="utf-8") as f:
+                for line in f:
+                    time_ms, gateway, msg_id, number, state = line.rstrip("\n").split("\t")
+                    yield {"time_ms": int(time_ms), "gateway": gateway, "msg_id": msg_id, "number": int(number),
+                           "state": state}
+
+
+class Chain(Checks):
+    def __init__(self, directory, lab, build=None, conf=None, environment=None, gateway_knobs=None,
+                 separate_gateways=False, database=None, vhost=None, shop_database=None):
+        """environment: variables for the configuration (SMSCHAIN_FLUSH_INTERVAL …). separate_gateways: beta is a fake
+        gateway process of its own (chain.gateway_beta), so that one can be away without the other."""
+        self.dir = os.path.abspath(directory)
+        os.makedirs(self.dir, exist_ok=True)
+        self.lab, self.build = lab, build or build_dir()
+        self.conf_dir = conf or os.path.join(ROOT, "conf")
+        self.ports = set(lab.ports())
+        self.callback_port = servers.free_port(self.ports)
+        self.ports.add(self.callback_port)
+        self.state_dir = os.path.join(self.dir, "state")
+        self.database = database or lab.create_database("chain")
+        self.vhost = vhost or lab.create_vhost("chain")
+        self.shop = Shop(lab, shop_database)
+        self.more_environment = environment or {}
+        self.gateway = Gateway(self, "gateway", gateway_knobs)
+        self.gateway_beta = Gateway(self, "gateway-beta", gateway_knobs) if separate_gateways else self.gateway
+        self._services = {}
+
+    # ---- what the programs are told ----
+
+    def secret(self, name):
+        """Passwords hang on the lab: roles are shared by all databases of a server."""
+        return hashlib.sha256(f"{self.lab.id} {name}".encode()).hexdigest()[:24]
+
+    @property
+    def environment(self):
+        p, r = self.lab.state["postgres"], self.lab.state["rabbitmq"]
+        made = {
+            "SMSCHAIN_CONF": self.conf_dir, "SMSCHAIN_STATE_DIR": self.state_dir,
+            "SMSCHAIN_DB": self.lab.conninfo(self.database, with_login=False),
+            "SMSCHAIN_DB_ADMIN_USER": p["user"], "SMSCHAIN_DB_ADMIN_PASSWORD": p["password"],
+            "SMSCHAIN_BROKER_HOST": r["host"], "SMSCHAIN_BROKER_PORT": str(r["port"]),
+            "SMSCHAIN_BROKER_VHOST": self.vhost, "SMSCHAIN_BROKER_MANAGEMENT_URL": r["management_url"],
+            "SMSCHAIN_BROKER_ADMIN_USER": r["user"], "SMSCHAIN_BROKER_ADMIN_PASSWORD": r["password"],
+            "SMSCHAIN_SHOP_CONNINFO": self.shop.conninfo(),
+            "SMSCHAIN_ALPHA_URL": f"http://127.0.0.1:{self.gateway.port}",
+            "SMSCHAIN_BETA_URL": f"http://127.0.0.1:{self.gateway_beta.port}",
+            "SMSCHAIN_ALPHA_TOKEN": self.secret("alpha token"), "SMSCHAIN_BETA_TOKEN": self.secret("beta token"),
+            "SMSCHAIN_BETA_KEY": self.secret("beta key"),
+            "SMSCHAIN_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}", "SMSCHAIN_FLUSH_INTERVAL": "1s"}
+        for service in ("EXTRACT", "RENDER", "DISPATCH", "CALLBACK", "OPERATOR"):
+            made[f"SMSCHAIN_{service}_DB_PASSWORD"] = self.secret(f"{service} database")
+            made[f"SMSCHAIN_{service}_BROKER_PASSWORD"] = self.secret(f"{service} broker")
+        return {**kept_environment(), **made, **self.more_environment}
+
+    def secrets(self):
+        """Everything that must not stand in a log."""
+        return [v for k, v in self.environment.items() if k.endswith(("_PASSWORD", "_TOKEN", "_KEY"))]
+
+    def report_url(self, gateway, port=None):
+        token = self.environment[f"SMSCHAIN_{gateway.upper()}_TOKEN"]
+        return f"http://127.0.0.1:{port or self.callback_port}/report/{gateway}/{token}"
+
+    def copy_conf(self):
+        """A copy of the configuration that the test may change; gives its folder. Before start()."""
+        target = os.path.join(self.dir, "conf")
+        if self.conf_dir != target:
+            shutil.copytree(self.conf_dir, target)
+            self.conf_dir = target
+        return target
+
+    def change_conf(self, file, old, new):
+        """Replaces text in a file of the copied configuration, which must be there."""
+        path = os.path.join(self.copy_conf(), file)
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        assert old in text, f"{file} has no {old!r}"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace(old, new))
+
+    # ---- processes ----
+
+    def service(self, name, instance=1):
+        """The process of a service; instance 2, 3 …: further ones of the same (callback then listens elsewhere)."""
+        key = (name, instance)
+        if key not in self._services:
+            label = name if instance == 1 else f"{name}-{instance}"
+            environment = self.environment
+            if name == "callback" and instance > 1:
+                port = servers.free_port(self.ports)
+                self.ports.add(port)
+                environment["SMSCHAIN_CALLBACK_LISTEN"] = f"127.0.0.1:{port}"
+            command = [os.path.join(self.build, name, f"smschain-{name}"), "--conf", self.conf_dir]
+            self._services[key] = Process(label, command, environment, os.path.join(self.dir, f"{label}.log"))
+        return self._services[key]
+
+    def services(self):
+        return list(self._services.values())
+
+    def ctl(self, *arguments, check=True, timeout=120):
+        """smschain …; gives the finished process (returncode, stdout, stderr). With check it must exit 0."""
+        done = subprocess.run([os.path.join(self.build, "ctl/smschain"), "--conf", self.conf_dir, *map(str, arguments)],
+                              env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=timeout, check=False)
+        if check and done.returncode != 0:
+            raise AssertionError(f"smschain {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def prepare(self):
+        """Everything but the processes: business tables, migrate."""
+        self.shop.create()
+        self.ctl("migrate")
+        return self
+
+    def start(self, only=SERVICES):
+        self.prepare()
+        self.start_gateways()
+        self.start_services(only)
+        return self
+
+    def start_gateways(self):
+        self.gateway.start()
+        if self.gateway_beta is not self.gateway:
+            self.gateway_beta.start()
+
+    def start_services(self, only=SERVICES):
+        for name in only:
+            self.service(name).start()
+
+    def stop(self, drop=True):
+        """Stops all that runs, services first, and drops database and virtual host. Every service must end cleanly."""
+        trouble = []
+        for process in [*self.services()[::-1], self.gateway, self.gateway_beta]:
+            if process.alive:
+                try:
+                    code = process.stop()
+                    if code != 0:
+                        trouble.append(f"{process.name} ended with {code}\n{process.tail()}")
+                except AssertionError as e:
+                    trouble.append(str(e))
+        if drop:
+            with contextlib.suppress(Exception):
+                self.lab.drop_database(self.database)
+                self.shop.drop()
+            with contextlib.suppress(Exception):
+                self.lab.delete_vhost(self.vhost)
+        assert not trouble, "\n".join(trouble)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            self.stop()
+        else:
+            with contextlib.suppress(AssertionError):
+                self.stop()
+
+    # ---- work ----
+
+    def fill_shop(self, n, rules=None):
+        """n new rows over the sample rules (or those named); gives {rule: rows}."""
+        return self.shop.fill(n, rules)
+
+    def run_rule(self, name):
+        """Fires a rule; gives the run's id."""
+        return int(self.ctl("run", name).stdout.split()[0])
+
+    def run_rules(self, names=None):
+        return {name: self.run_rule(name) for name in names or self.rules()}
+
+    def rules(self):
+        return sorted(os.path.basename(p)[:-5] for p in glob.glob(os.path.join(self.conf_dir, "rules", "*.yaml")))
+
+    def sql(self, statement, parameters=None):
+        """One statement on the pipeline's database, as the administrator; gives its rows."""
+        return self.lab.sql(statement, parameters, self.database)
+
+    def value(self, statement, parameters=None):
+        return self.sql(statement, parameters)[0][0]
+
+    def states(self, run=None):
+        """{state: messages}, from the messages themselves."""
+        rows = self.sql("SELECT state, count(*) FROM message WHERE %s::bigint IS NULL OR run_id = %s GROUP BY state",
+                        (run, run))
+        return {STATES[state]: count for state, count in rows}
+
+    def wait_until(self, condition, seconds, what="the condition", every=0.1):
+        """Waits until condition() is true; else AssertionError with where everything stands."""
+        try:
+            return wait_for(condition, seconds, what, every)
+        except servers.LabError as e:
+            raise AssertionError(f"{e}\n{self.describe()}") from None
+
+    def wait_final(self, n, seconds, also=()):
+        """Until n messages are in a final state (or in one of `also`, as "in_doubt" after a crash)."""
+        ends = FINAL | set(also)
+        self.wait_until(lambda: sum(c for s, c in self.states().items() if s in ends) >= n, seconds,
+                        f"{n} messages with a final state", every=0.2)
+
+    def wait_runs_read(self, seconds=60):
+        self.wait_until(lambda: not self.value("SELECT count(*) FROM run WHERE state IN ('new', 'reading')"), seconds,
+                        "the end of reading")
+
+    def wait_submits(self, n, seconds):
+        """Until the gateways have accepted n messages."""
+        gateways = {self.gateway, self.gateway_beta}
+        self.wait_until(lambda: sum(g.counters()["submits"] for g in gateways) >= n, seconds, f"{n} submits", every=0.02)
+
+    def counters(self):
+        """The gateways' counters added up."""
+        both = [g.counters() for g in {self.gateway, self.gateway_beta}]
+        return {k: sum(c[k] for c in both) for k in both[0] if isinstance(both[0][k], int) and k != "listen"}
+
+    def describe(self):
+        """Where everything stands, for the message of a failed test."""
+        lines = []
+        for what in (self.states, lambda: self.sql("SELECT id, state, why, rows_read, rows_new, publish FROM run ORDER BY id"),
+                     lambda: self.lab.queues(self.vhost), self.counters):
+            with contextlib.suppress(Exception):
+                lines.append(str(what()))
+        for process in [*self.services(), self.gateway]:
+            if process.process is not None:
+                lines.append(f"--- {process.name}: {'running' if process.alive else process.exit_code}\n{process.tail(12)}")
+        return "\n".join(lines)
