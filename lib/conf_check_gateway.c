@@ -21,19 +21,24 @@ static const struct {
     {"sender", NAME_OTHER},  {"encoding", NAME_OTHER},  {"segments", NAME_OTHER},
 };
 
-static unsigned bit_of(struct conf_checking *k, const struct conf_node *n, const char *name)
+static unsigned bit_of(struct conf_checking *k, const struct conf_node *n, const struct template_name *used)
 {
-    struct suggest s = {.word = name, .len = strlen(name)};
+    struct suggest s = {.word = used->name, .len = strlen(used->name)};
+    int line = n->style == CONF_LITERAL ? used->line : n->text_line;
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (!strcmp(names[i].name, name))
+        if (!strcmp(names[i].name, used->name))
             return names[i].bit;
         suggest_offer(&s, names[i].name);
     }
-    conf_error_at(k->report, k->file, n,
-                  "a request has no '%s'%s%s%s; expected number, numbers, text, sender, seq_id, "
-                  "encoding or segments",
-                  name, s.best ? ", did you mean '" : "", s.best ? s.best : "", s.best ? "'?" : "");
+    if (s.best)
+        conf_error(k->report, k->file, line, n->text_column, "a request has no '%s', did you mean '%s'?",
+                   used->name, s.best);
+    else
+        conf_error(
+            k->report, k->file, line, n->text_column,
+            "a request has no '%s'; expected number, numbers, text, sender, seq_id, encoding or segments",
+            used->name);
     return 0;
 }
 
@@ -53,7 +58,7 @@ static unsigned names_used(struct conf_checking *k, const struct conf_node *n, c
     }
     size_t count = template_names(t, &used);
     for (size_t i = 0; i < count; i++) {
-        unsigned bit = bit_of(k, n, used[i].name);
+        unsigned bit = bit_of(k, n, &used[i]);
         *ok = *ok && bit;
         bits |= bit;
     }
@@ -150,11 +155,11 @@ static void check_taken(struct conf_checking *k, const struct conf_answer *a, co
 
     if (!n || strncmp(value, "match", 5) != 0)
         return;
-    if (!*a->match) {
+    if (!conf_node_at(item, "match")) {
         conf_error_at(k->report, k->file, n, "%s: '%s' needs the key 'match' beside it", key, value);
         return;
     }
-    long group = value[5] == ':' ? value[6] - '0' : 1, groups = groups_of(a->match);
+    long group = value[5] == ':' ? value[6] - '0' : 1, groups = *a->match ? groups_of(a->match) : -1;
     if (groups >= 0 && group > groups)
         conf_error_at(k->report, k->file, n,
                       "%s: '%s' is group %ld, but the expression has %ld; expected ( ) around it", key, value,
@@ -243,7 +248,7 @@ static void check_report(struct conf_checking *k, const struct conf_gateway *g)
                       "key 'fields' is missing. It says what stands in a record, in order");
     else if (list)
         check_list_fields(k, g);
-    if (list && !g->report.fields.count)
+    if (list && (!g->report.fields.count || g->report.fields.count != at(k, "report.fields")->count))
         return; /* missing or wrong: said already */
 
     bool id = list ? has_field(g, "msg_id") : *g->report.msg_id != '\0';

@@ -133,11 +133,19 @@ static void fill_scalar(struct conf_reader *r, const struct conf_key *key, const
         *(int *)(void *)(into + key->line_at) = n->text_line;
 }
 
+/* What a key is for, in its first sentence. */
+static int help_length(const struct conf_key *key)
+{
+    const char *end = strstr(key->help, ". ");
+
+    return end ? (int)(end - key->help) + 1 : (int)strlen(key->help);
+}
+
 static bool count_fits(struct conf_reader *r, const struct conf_key *key, const struct conf_node *n)
 {
     if ((int64_t)n->count < key->min)
-        conf_error_at(r->report, r->file, n, "%s: is empty, expected at least %lld. %s", key->name,
-                      (long long)key->min, key->help);
+        conf_error_at(r->report, r->file, n, "%s: is empty, expected at least %lld. %.*s", key->name,
+                      (long long)key->min, help_length(key), key->help);
     else if (key->max && (int64_t)n->count > key->max)
         conf_error_at(r->report, r->file, n, "%s: expected at most %lld, got %zu", key->name,
                       (long long)key->max, n->count);
@@ -307,16 +315,18 @@ static const struct conf_key *find_key(const struct conf_table *t, const char *n
     return key && key->secret && key->type == CONF_STR ? key : NULL;
 }
 
-static void missing_keys(struct conf_reader *r, const struct conf_table *t, const struct conf_node *root,
-                         const bool *seen)
+static void missing_keys(struct conf_reader *r, const struct conf_table *t, const char *section,
+                         const struct conf_node *root, const bool *seen)
 {
     for (size_t i = 0; t->keys[i].name; i++) {
         const struct conf_key *key = &t->keys[i];
-        if (key->required && !seen[i])
-            conf_error_at(r->report, r->file, root, "key '%s' is missing. %s", key->name, key->help);
-        /* A section that is not there may have keys that must be. */
-        else if (key->type == CONF_SECTION && !seen[i])
-            missing_keys(r, key->table, root, (bool[KEYS_MAX]){false});
+        if (seen[i])
+            continue;
+        if (key->required)
+            conf_error_at(r->report, r->file, root, "key '%s%s%s' is missing. %.*s", section,
+                          *section ? "." : "", key->name, help_length(key), key->help);
+        else if (key->type == CONF_SECTION) /* which may have keys that must be */
+            missing_keys(r, key->table, key->name, root, (bool[KEYS_MAX]){false});
     }
 }
 
@@ -349,7 +359,7 @@ static void fill_table(struct conf_reader *r, const struct conf_table *t, const 
         else
             fill_key(r, key, value, into, whose);
     }
-    missing_keys(r, t, root, seen);
+    missing_keys(r, t, "", root, seen);
 }
 
 void conf_fill(struct conf_reader *r, const struct conf_table *t, const struct conf_node *root, void *into)

@@ -44,6 +44,7 @@ struct conf_report {
     struct conf_problem {
         const struct conf_file *file;
         int line, column; /* line 0: the file as a whole */
+        size_t order;
         char *message;
     } * problems;
     size_t count;

@@ -14,8 +14,9 @@ static void problem_add(struct conf_report *r, const struct conf_file *f, int li
 
     buf_vaddf(&message, format, ap);
     r->problems = xrealloc(r->problems, (r->count + 1) * sizeof(*r->problems));
-    r->problems[r->count++] =
-        (struct conf_problem){.file = f, .line = line, .column = column, .message = buf_take(&message, NULL)};
+    r->problems[r->count] = (struct conf_problem){
+        .file = f, .line = line, .column = column, .order = r->count, .message = buf_take(&message, NULL)};
+    r->count++;
 }
 
 void conf_error(struct conf_report *r, const struct conf_file *f, int line, int column, const char *format,
@@ -51,7 +52,7 @@ static int problem_order(const void *left, const void *right)
         return a->line < b->line ? -1 : 1;
     if (a->column != b->column)
         return a->column < b->column ? -1 : 1;
-    return strcmp(a->message, b->message);
+    return a->order < b->order ? -1 : 1; /* as they were found */
 }
 
 /* The text of a line (from 1) without its end; NULL: there is none. */

@@ -205,7 +205,7 @@ const struct conf_key conf_gateway_keys[] = {
     {.name = "sender", .type = CONF_STR, .at = G(sender), .max = 32,
      .help = "Whom messages are from, where the rule does not say."},
     {.name = "request", .type = CONF_SECTION, .table = &request_table, .required = true, .owner = "dispatch",
-     .help = "The request. Templates over `number` (digits without a plus), `numbers` (a list), `text`, "
+     .help = "The request: templates over `number` (digits without a plus), `numbers` (a list), `text`, "
              "`sender`, `seq_id`, `encoding` (`gsm7` or `ucs2`) and `segments`."},
     {.name = "answer", .type = CONF_TABLES, .at = G(answers), .count_at = G(answer_count), .table = &answer_table,
      .required = true, .min = 1, .max = 64,

@@ -13,7 +13,8 @@ struct reading {
     struct conf_report *report;
     const char *text;
     size_t len;
-    int line_shift; /* what to add to the parser's line (from 0) */
+    size_t characters; /* in text */
+    int line_shift;    /* what to add to the parser's line (from 0) */
 };
 
 static int mark_line(const struct reading *r, yaml_mark_t m)
@@ -74,11 +75,13 @@ static void syntax_error(struct reading *r)
     if (!strcmp(problem, "mapping values are not allowed in this context")) {
         conf_error(r->report, r->file, line, column,
                    "not YAML: a ':' where no key can end; expected quotes around a value that holds ': ', "
-                   "and keys of one "
-                   "mapping exactly below each other");
+                   "and keys of one mapping exactly below each other");
         return;
     }
-    if (y->context)
+    if (y->context && y->problem_mark.index >= r->characters) /* nothing to show at the end: where it began */
+        conf_error(r->report, r->file, mark_line(r, y->context_mark), (int)y->context_mark.column + 1,
+                   "not YAML: %s %s, which begins here", problem, y->context);
+    else if (y->context)
         conf_error(r->report, r->file, line, column, "not YAML: %s %s (begun in line %d)", problem,
                    y->context, mark_line(r, y->context_mark));
     else
@@ -285,15 +288,15 @@ static struct conf_node *read_document(struct reading *r)
             }
             return root;
         }
+        if (root && type == YAML_DOCUMENT_START_EVENT) {
+            conf_error(r->report, r->file, mark_line(r, r->event.start_mark), 1,
+                       "a second document (---) in one file; expected one");
+            break;
+        }
         if (type == YAML_STREAM_START_EVENT || type == YAML_DOCUMENT_START_EVENT ||
             type == YAML_DOCUMENT_END_EVENT) {
             skip(r);
             continue;
-        }
-        if (root) {
-            conf_error(r->report, r->file, mark_line(r, r->event.start_mark), 1,
-                       "a second document (---) in one file; expected one");
-            break;
         }
         root = read_node(r, 0);
         if (!root)
@@ -308,6 +311,8 @@ struct conf_node *conf_node_parse(const struct conf_file *f, const char *text, s
 {
     struct reading r = {.file = f, .report = report, .text = text, .len = len, .line_shift = first_line};
 
+    for (size_t i = 0; i < len; i++)
+        r.characters += ((unsigned char)text[i] & 0xC0) != 0x80;
     if (!yaml_parser_initialize(&r.yaml)) {
         conf_error(report, f, 0, 0, "out of memory");
         return NULL;
