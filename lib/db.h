@@ -40,8 +40,10 @@ int must_check db_ready(struct db *d);
 uint64_t db_generation(const struct db *d); /* 0: never connected */
 void db_drop(struct db *d);                 /* closes the connection; db_ready opens a new one */
 int db_fd(const struct db *d);              /* -1: none */
-const char *db_error(const struct db *d);   /* of the last call; "" if it was fine */
+const char *db_error(const struct db *d);   /* of the last call; "" if it was fine; long numbers in it are masked */
 const char *db_sqlstate(const struct db *d); /* "23505", "" */
+int db_error_position(const struct db *d);  /* the character of the statement it is about, from 1; 0: none */
+bool db_idle(const struct db *d);           /* connected, no transaction, nothing under way */
 
 /* ---- parameters: $1, $2 … in the order they are added; sent in binary ---- */
 struct db_params;
@@ -66,7 +68,7 @@ static inline void db_params_free_pointed(struct db_params **p)
     db_params_free(*p);
 }
 
-/* ---- results: text format ---- */
+/* ---- results: text format, TimeZone UTC, DateStyle ISO ---- */
 struct db_result;
 int db_rows(const struct db_result *r);
 int db_columns(const struct db_result *r);
@@ -75,7 +77,8 @@ bool db_is_null(const struct db_result *r, int row, int column);
 const char *db_text(const struct db_result *r, int row, int column); /* "" if null; lives as long as r */
 int64_t db_big(const struct db_result *r, int row, int column);      /* 0 if null */
 bool db_bool(const struct db_result *r, int row, int column);
-int64_t db_time_ms(const struct db_result *r, int row, int column);  /* a timestamptz column; 0 if null */
+/* A timestamptz column; 0 if null, INT64_MAX and INT64_MIN for the infinities. */
+int64_t db_time_ms(const struct db_result *r, int row, int column);
 int64_t db_affected(const struct db_result *r);
 void db_result_free(struct db_result *r);
 #define auto_result cleanup_with(db_result_free_pointed) struct db_result *
