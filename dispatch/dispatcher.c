@@ -1,0 +1,230 @@
+/* The thread of one gateway: its beginning, its round, its end. */
+#include "dispatch/dispatcher.h"
+#include "lib/clock.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#define ROUND_MAX_MS 200
+
+static struct mq_options broker_options(const struct conf *c, const char *name)
+{
+    return (struct mq_options){.host = c->main.broker.host,
+                               .vhost = c->main.broker.vhost,
+                               .user = c->main.dispatch.service.broker_user,
+                               .password = c->main.dispatch.service.broker_password,
+                               .port = (int)c->main.broker.port,
+                               .name = name,
+                               .heartbeat_s = (int)MAX_OF(c->main.broker.heartbeat_ms / 1000, (int64_t)1),
+                               .tls = c->main.broker.tls,
+                               .ca_file = c->main.broker.ca_file};
+}
+
+/* A minute of the rate in chunks: what waits in memory waits unacked. */
+static uint16_t prefetch(const struct dispatcher *d)
+{
+    int64_t rate = d->gateway->rate / MAX_OF(d->gateway->dispatchers, (int64_t)1);
+    int64_t chunks = rate * DISPATCH_UNACKED_S / DISPATCH_CHUNK_RECORDS;
+    return (uint16_t)MIN_OF(MAX_OF(chunks, (int64_t)1), (int64_t)DISPATCH_PREFETCH_MAX);
+}
+
+static void open_broker(struct dispatcher *d)
+{
+    char queue[MQ_QUEUE_SIZE], update[MQ_QUEUE_SIZE];
+    auto_free char *name = xasprintf("dispatch %s", d->gateway->name);
+    struct mq_options opts = broker_options(d->conf, name);
+    for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
+        mq_queue_dispatch(d->gateway->name, lane_words[lane], queue);
+        d->consumers[lane] = mq_consumer_new(&opts, queue, prefetch(d));
+        mq_consumer_pause(d->consumers[lane]);
+    }
+    d->publisher = mq_publisher_new(&opts, NULL);
+    mq_queue_update(mq_update_shard(d->gateway->name, (unsigned)d->conf->main.broker.update_shards), update);
+    struct tell_options tell = {.publisher = d->publisher, .update_queue = update, .arg = d,
+                                .done = outcome_told, .published = outcome_published};
+    d->tell = tell_new(&tell);
+}
+
+static void open_database(struct dispatcher *d)
+{
+    auto_free char *name = xasprintf("smschain-dispatch %s", d->gateway->name);
+    auto_free char *who = xasprintf("dispatch-%s", d->gateway->name);
+    struct db_options opts = {.conninfo = d->conf->main.database.conninfo,
+                              .user = d->conf->main.dispatch.service.database_user,
+                              .password = d->conf->main.dispatch.service.database_password,
+                              .name = name,
+                              .statement_timeout_ms = 30000,
+                              .idle_session_timeout_ms = DISPATCH_IDLE_SESSION_MS};
+    d->db = db_new(&opts);
+    d->params = db_params_new();
+    d->history = history_new(d->conf->main.state_dir, who);
+}
+
+struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway)
+{
+    struct dispatcher *d = xcalloc(1, sizeof(*d));
+    int64_t n = MAX_OF(gateway->dispatchers, (int64_t)1);
+    d->conf = conf;
+    d->gateway = gateway;
+    d->window = (unsigned)MAX_OF(gateway->window / n, (int64_t)1);
+    d->group_max = MIN_OF(MAX_OF(conf->main.dispatch.claim_group, (int64_t)1), (int64_t)DISPATCH_GROUP_MAX);
+    d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    d->arrays = xcalloc(1, sizeof(*d->arrays));
+    d->slots_dir = xasprintf("%s/slots", conf->main.state_dir);
+    d->figures = figures_new("dispatch", gateway->name);
+    d->state = "starting";
+    rate_init(&d->rate, gateway->rate, n, clock_mono_ms());
+    breaker_init(&d->breaker, gateway->breaker_failures, gateway->breaker_pause_ms);
+    open_database(d);
+    open_broker(d);
+    return d;
+}
+
+void dispatcher_free(struct dispatcher *d)
+{
+    if (d == NULL)
+        return;
+    if (d->sender != NULL)
+        d->driver->close(d->sender);
+    tell_free(d->tell);
+    mq_publisher_free(d->publisher);
+    for (unsigned lane = 0; lane < LANE_COUNT; lane++)
+        mq_consumer_free(d->consumers[lane]);
+    for (struct delivery *x = d->deliveries, *next; x != NULL; x = next) {
+        next = x->next;
+        delivery_free(x);
+    }
+    slots_close(d->slots);
+    slots_close(d->recovery.dead);
+    free(d->recovery.releases);
+    history_free(d->history);
+    db_params_free(d->params);
+    db_free(d->db);
+    figures_free(d->figures);
+    free(d->arrays);
+    free(d->slots_dir);
+    close(d->wake_fd);
+    free(d);
+}
+
+void dispatcher_end(struct dispatcher *d)
+{
+    uint64_t one = 1;
+    if (write(d->wake_fd, &one, sizeof(one)) < 0) {
+        /* EAGAIN: its counter is full, so it is readable */
+    }
+}
+
+/* The slots and the driver: without either there is no sending. */
+static bool open_sender(struct dispatcher *d)
+{
+    auto_free char *why = NULL;
+    struct gateway_options opts = {.conf = d->gateway,
+                                   .window = d->window,
+                                   .events = {.arg = d,
+                                              .first_byte = outcome_first_byte,
+                                              .answered = outcome_answered,
+                                              .probed = outcome_probed}};
+    d->driver = gateway_driver(d->gateway->driver);
+    if (d->driver == NULL || d->driver->open(&opts, &d->sender, &why) < 0) {
+        d->sender = NULL;
+        log_error("the gateway cannot be used", L_STR("gateway", d->gateway->name), L_STR("file", d->gateway->file),
+                  L_STR("why", why != NULL ? why : "no such driver"));
+        return false;
+    }
+    (void)mkdir(d->conf->main.state_dir, 0700); /* if it cannot be, slots_create says so */
+    int rc = slots_create(d->slots_dir, d->gateway->name, d->window * 2, &d->slots);
+    if (rc < 0)
+        log_error("no slots file", L_STR("gateway", d->gateway->name), L_STR("dir", d->slots_dir), L_ERRNO(rc));
+    return rc == 0;
+}
+
+static void set_figures(struct dispatcher *d, int64_t now_ms)
+{
+    const struct counters *c = &d->counters;
+    int64_t passed = now_ms - d->rate_from_ms;
+    if (passed < 1000)
+        return;
+    d->rate_now = (c->submits - d->rate_from_submits) * 1000 / passed;
+    d->rate_from_ms = now_ms;
+    d->rate_from_submits = c->submits;
+    const struct message *oldest = d->sending.first;
+    figures_set_str(d->figures, "state", d->state);
+    figures_set_str(d->figures, "breaker", breaker_word(d->breaker.state));
+    figures_set(d->figures, "rate", d->rate_now);
+    figures_set(d->figures, "window", d->window);
+    figures_set(d->figures, "window_used", (int64_t)d->unanswered);
+    figures_set(d->figures, "slots_used", (int64_t)d->slots_used);
+    figures_set(d->figures, "oldest_unanswered_ms", oldest != NULL ? now_ms - oldest->claimed_mono_ms : 0);
+    figures_set(d->figures, "waiting", (int64_t)waiting_count(d));
+    figures_set(d->figures, "submits", c->submits);
+    figures_set(d->figures, "accepted", c->accepted);
+    figures_set(d->figures, "refused", c->refused);
+    figures_set(d->figures, "throttled", c->throttled);
+    figures_set(d->figures, "retried", c->retried);
+    figures_set(d->figures, "not_sent", c->not_sent);
+    figures_set(d->figures, "in_doubt", c->in_doubt);
+    figures_set(d->figures, "handed_over", c->handed_over);
+    figures_set(d->figures, "dead", c->dead);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return b < 0 ? a : MIN_OF(a, b);
+}
+
+static void wait_for_work(struct dispatcher *d, int64_t tell_ms, int64_t now_ms)
+{
+    int64_t wait = sooner(ROUND_MAX_MS, tell_ms);
+    wait = sooner(wait, d->driver->wait_ms(d->sender));
+    wait = sooner(wait, claim_wait_ms(d, now_ms));
+    wait = sooner(wait, d->work_running ? -1 : place_wait_ms(d, now_ms));
+    if (!d->work_running && (d->settling.count > 0 || d->outgoing.count > 0 || d->work != WORK_NONE))
+        wait = sooner(wait, d->place.generation == 0 ? 50 : MAX_OF(d->work_again_ms - now_ms, (int64_t)0));
+    struct pollfd fds[] = {{.fd = d->wake_fd, .events = POLLIN},
+                           {.fd = d->driver->fd(d->sender), .events = POLLIN},
+                           {.fd = mq_consumer_fd(d->consumers[LANE_INSTANT]), .events = POLLIN},
+                           {.fd = mq_consumer_fd(d->consumers[LANE_BULK]), .events = POLLIN},
+                           {.fd = mq_publisher_fd(d->publisher), .events = POLLIN},
+                           {.fd = d->work_running ? db_fd(d->db) : -1, .events = POLLIN}};
+    poll(fds, COUNT_OF(fds), (int)wait);
+    if ((fds[0].revents & POLLIN) && !d->ending) {
+        d->ending = true;
+        d->end_ms = clock_mono_ms() + d->gateway->answer_timeout_ms + DISPATCH_END_MS;
+    }
+}
+
+static bool drained(const struct dispatcher *d, int64_t now_ms)
+{
+    if (!d->ending)
+        return false;
+    if (now_ms >= d->end_ms) {
+        log_warn("ended before everything was settled: the next start recovers it",
+                 L_STR("gateway", d->gateway->name), L_INT("slots_used", d->slots_used));
+        return true;
+    }
+    return d->taking == TAKING_OFF && d->messages == 0 && tell_open(d->tell) == 0 && !d->work_running;
+}
+
+void dispatcher_run(struct dispatcher *d)
+{
+    bool usable = open_sender(d);
+    while (!usable && !d->ending) { /* the others go on; a changed configuration starts this one anew */
+        struct pollfd wake = {.fd = d->wake_fd, .events = POLLIN};
+        d->ending = poll(&wake, 1, -1) > 0;
+    }
+    for (int64_t now_ms = clock_mono_ms(); usable && !drained(d, now_ms); now_ms = clock_mono_ms()) {
+        d->driver->turn(d->sender);
+        work_turn(d, now_ms);
+        recover_turn(d, now_ms);
+        take_turn(d, now_ms);
+        hand_over_turn(d, now_ms);
+        work_turn(d, now_ms); /* what was taken or answered just now */
+        int64_t tell_ms = tell_turn(d->tell, now_ms);
+        set_figures(d, now_ms);
+        wait_for_work(d, tell_ms, now_ms);
+    }
+    log_info("dispatcher ended", L_STR("gateway", d->gateway->name), L_INT("submits", d->counters.submits),
+             L_INT("accepted", d->counters.accepted), L_INT("in_doubt", d->counters.in_doubt));
+}

@@ -1,0 +1,70 @@
+/* The contract between the dispatcher and a kind of gateway: a const table of functions. A driver
+ *
+ *  1. MUST answer every request that `send` has taken exactly once, through events.answered, and never from within
+ *     `send`; `close` answers what is still open.
+ *  2. MUST call events.first_byte once for a request, right before its first byte may leave, and send nothing of it if
+ *     that returns false.
+ *  3. MUST NOT send a request again by itself, nor let its transport do so.
+ *  4. MUST answer OUTCOME_NOT_SENT only if first_byte was not called or returned false, and OUTCOME_ACCEPTED,
+ *     OUTCOME_REFUSED or OUTCOME_RETRY only if the gateway's whole answer says so; whatever else happened after the first
+ *     byte is OUTCOME_IN_DOUBT. (A request that cannot be made of its values is OUTCOME_REFUSED, nothing having left.)
+ *  5. MUST NOT block: all waiting is on `fd` and `wait_ms`, all work in `turn`.
+ *  6. MUST NOT touch a request after it has answered it; until then its strings stay as they are.
+ *  7. MUST bound what it reads, what it keeps open and how long it waits (the gateway's answer_timeout).
+ *  8. MUST open a connection and send nothing in `probe`, and tell how it went through events.probed, once for each
+ *     `probe`, never from within it.
+ *  9. MUST NOT log a text, a whole number or a secret. */
+#pragma once
+#include "dispatch/classify.h"
+#include "lib/conf.h"
+#include "lib/seq_id.h"
+
+struct gateway_item { /* one message of a request */
+    int64_t number;
+    char seq_id[SEQ_ID_SIZE];
+    void *message;    /* the dispatcher's */
+};
+struct gateway_request {
+    const char *text, *sender, *encoding;
+    int64_t segments;
+    int64_t claimed_mono_ms; /* when the oldest of its claims was asked for */
+    size_t count;
+    struct gateway_item items[];
+};
+struct gateway_answer {
+    enum outcome outcome;
+    const char *msg_id; /* OUTCOME_ACCEPTED; NULL: the gateway gives none, the seq_id stands for it */
+    const char *reason; /* short; never NULL but for OUTCOME_ACCEPTED without refusals */
+    const char *error;  /* the gateway's words, or the transport's; "" */
+    bool throttled, unreachable;
+    int64_t retry_after_ms; /* -1: not said */
+    const int64_t *refused; /* numbers that the answer names as refused */
+    size_t refused_count;
+};
+struct gateway_events {
+    void *arg;
+    bool (*first_byte)(void *arg, struct gateway_request *r);
+    /* Everything in `answer` is gone after the call; the request is the dispatcher's again. */
+    void (*answered)(void *arg, struct gateway_request *r, const struct gateway_answer *answer);
+    void (*probed)(void *arg, bool connected);
+};
+
+struct gateway_options {
+    const struct conf_gateway *conf; /* outlives the gateway */
+    unsigned window;                 /* requests at a time at most */
+    struct gateway_events events;
+};
+struct gateway;
+struct gateway_driver {
+    const char *name;
+    /* < 0: *ret_why says why (caller frees). */
+    int (*open)(const struct gateway_options *opts, struct gateway **ret, char **ret_why);
+    void (*close)(struct gateway *g);
+    void (*send)(struct gateway *g, struct gateway_request *r);
+    void (*probe)(struct gateway *g);
+    int (*fd)(const struct gateway *g);          /* readable: call `turn` */
+    int64_t (*wait_ms)(const struct gateway *g); /* until `turn` has something to do; -1: nothing but fd */
+    void (*turn)(struct gateway *g);
+};
+extern const struct gateway_driver http_driver;
+const struct gateway_driver *gateway_driver(const char *name); /* NULL: none of that name */

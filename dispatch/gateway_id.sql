@@ -1,0 +1,1 @@
+SELECT word_id('gateway', $1)

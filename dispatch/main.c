@@ -1,0 +1,204 @@
+/* smschain-dispatch: one thread a gateway (docs/design.md, "dispatch"). This one starts them, ends them, and loads the
+ * configuration again when it is told to. */
+#include "dispatch/dispatcher.h"
+#include "dispatch/same.h"
+#include "lib/stop.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define GATEWAYS_MAX 256
+
+struct loaded { /* a configuration lives as long as a thread uses it */
+    struct conf *conf;
+    unsigned users;
+};
+
+struct thread {
+    pthread_t id;
+    struct loaded *loaded;
+    const struct conf_gateway *gateway;
+    struct dispatcher *dispatcher;
+    bool ending;
+    _Atomic bool ended;
+};
+
+struct threads {
+    struct thread *at[GATEWAYS_MAX];
+    size_t count;
+};
+
+static void set_log(const struct conf *c)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level level = LOG_LEVEL_INFO;
+    for (size_t i = 0; i < COUNT_OF(levels); i++)
+        if (strcmp(c->main.log_level, levels[i]) == 0)
+            level = (enum log_level)i;
+    log_init("dispatch", strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, level);
+}
+
+static void let_go(struct loaded *l)
+{
+    if (--l->users > 0)
+        return;
+    conf_free(l->conf);
+    free(l);
+}
+
+static struct loaded *load(const char *dir)
+{
+    auto_buf report = {0};
+    struct conf *conf = NULL;
+    if (conf_load(dir, "dispatch", &conf, &report) < 0) {
+        fputs(report.data != NULL ? report.data : "", stderr);
+        return NULL;
+    }
+    struct loaded *l = xcalloc(1, sizeof(*l));
+    *l = (struct loaded){.conf = conf, .users = 1};
+    return l;
+}
+
+static void *thread_main(void *arg)
+{
+    struct thread *t = arg;
+    dispatcher_run(t->dispatcher);
+    t->ended = true;
+    return NULL;
+}
+
+static void start(struct threads *all, struct loaded *l, const struct conf_gateway *g)
+{
+    struct thread *t = xcalloc(1, sizeof(*t));
+    l->users++;
+    t->loaded = l;
+    t->gateway = g;
+    t->dispatcher = dispatcher_new(l->conf, g);
+    int rc = pthread_create(&t->id, NULL, thread_main, t);
+    if (rc != 0) {
+        log_error("no thread", L_STR("gateway", g->name), L_ERRNO(-rc));
+        abort();
+    }
+    all->at[all->count++] = t;
+}
+
+static void end(struct thread *t)
+{
+    if (!t->ending)
+        dispatcher_end(t->dispatcher);
+    t->ending = true;
+}
+
+/* Threads that have ended are joined and forgotten; `wait`: all of them. */
+static void join(struct threads *all, bool wait)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        struct thread *t = all->at[i];
+        if (!wait && !t->ended) {
+            all->at[kept++] = t;
+            continue;
+        }
+        pthread_join(t->id, NULL);
+        dispatcher_free(t->dispatcher);
+        let_go(t->loaded);
+        free(t);
+    }
+    all->count = kept;
+}
+
+static bool has_thread(const struct threads *all, const char *gateway)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->at[i]->gateway->name, gateway) == 0)
+            return true;
+    return false;
+}
+
+/* One gateway, one thread: a new one starts only when the old one has ended. */
+static void start_missing(struct threads *all, struct loaded *l)
+{
+    for (size_t i = 0; i < l->conf->gateway_count && all->count < GATEWAYS_MAX; i++)
+        if (!has_thread(all, l->conf->gateways[i].name))
+            start(all, l, &l->conf->gateways[i]);
+}
+
+static void end_changed(struct threads *all, const struct loaded *l)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct thread *t = all->at[i];
+        const struct conf_gateway *now = conf_gateway(l->conf, t->gateway->name);
+        if (now == NULL || !same_gateway(t->gateway, now) || !same_surroundings(t->loaded->conf, l->conf))
+            end(t);
+    }
+}
+
+static void reload(const char *dir, struct threads *all, struct loaded **current)
+{
+    struct loaded *l = load(dir);
+    if (l == NULL) {
+        log_error("the new configuration has errors, the old one stays", L_STR("conf", dir));
+        return;
+    }
+    let_go(*current);
+    *current = l;
+    set_log(l->conf);
+    end_changed(all, l);
+    log_info("configuration loaded again", L_INT("gateways", l->conf->gateway_count));
+}
+
+static void serve(const char *dir, struct loaded *current)
+{
+    struct threads all = {0};
+    while (!stop_requested()) {
+        if (stop_reload_taken())
+            reload(dir, &all, &current);
+        join(&all, false);
+        start_missing(&all, current);
+        stop_wait_ms(1000);
+    }
+    for (size_t i = 0; i < all.count; i++)
+        end(all.at[i]);
+    join(&all, true);
+    let_go(current);
+}
+
+/* Every place in a window may be a connection. */
+static void allow_files(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+        l.rlim_cur = l.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &l);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int code = 0;
+    stop_init();
+    log_init("dispatch", LOG_LOGFMT, LOG_LEVEL_INFO);
+    const char *dir = conf_arguments(argc, argv, "smschain-dispatch", "sends each message to its gateway, at most once",
+                                     &code);
+    if (dir == NULL)
+        return code;
+    struct loaded *l = load(dir);
+    if (l == NULL)
+        return 2;
+    set_log(l->conf);
+    if (l->conf->gateway_count > GATEWAYS_MAX) {
+        log_error("too many gateways for one process", L_INT("most", GATEWAYS_MAX));
+        let_go(l);
+        return 2;
+    }
+    allow_files();
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    log_info("started", L_STR("version", SMSCHAIN_VERSION), L_INT("gateways", l->conf->gateway_count));
+    serve(dir, l);
+    curl_global_cleanup();
+    log_info("ended");
+    return 0;
+}

@@ -1,0 +1,305 @@
+/* From the first byte to the end of an attempt: marks, answers, plans, steps. */
+#include "dispatch/dispatcher.h"
+#include "lib/clock.h"
+#include "lib/fault.h"
+#include "lib/seq_id.h"
+#include "lib/state.h"
+
+#include <math.h>
+
+/* ---- steps ---- */
+
+static struct step_record step_of(const struct dispatcher *d, const struct message *m, enum step step, int attempt,
+                                  char seq_id[SEQ_ID_SIZE])
+{
+    struct seq_id id = {.sms_id = m->record->sms_id, .segment = CLAIM_SEGMENT, .attempt = attempt};
+    return (struct step_record){.step = step,
+                                .at = clock_wall_ms(),
+                                .lane = m->record->lane,
+                                .gateway = d->gateway->name,
+                                .seq_id = seq_id_format(&id, seq_id),
+                                .number = m->record->number};
+}
+
+static bool at_once(const struct message *m)
+{
+    return m->delivery->lane == LANE_INSTANT;
+}
+
+/* The wire's records own their strings and are not const; nothing here changes them. */
+static char *words(const char *s)
+{
+    return s == NULL || *s == '\0' ? NULL : (char *)(uintptr_t)s;
+}
+
+void outcome_submitted(struct dispatcher *d, struct message *m)
+{
+    char seq_id[SEQ_ID_SIZE];
+    struct step_record s = step_of(d, m, STEP_SUBMITTED, m->attempt, seq_id);
+    s.segments = m->record->segments;
+    s.version = m->record->version;
+    tell_step(d->tell, &s, NULL, at_once(m));
+}
+
+void outcome_refused_claim(struct dispatcher *d, struct message *m, const struct claimed *c)
+{
+    char seq_id[SEQ_ID_SIZE];
+    struct step_record s = step_of(d, m, STEP_OUTCOME, c->attempt, seq_id);
+    s.state = words(state_word((enum state)c->kind));
+    s.reason = s.state;
+    s.version = m->record->version;
+    tell_step(d->tell, &s, m, at_once(m));
+}
+
+/* state NULL: an event only. */
+static void tell_outcome(struct dispatcher *d, struct message *m, const char *state, const char *reason,
+                         const char *error)
+{
+    char seq_id[SEQ_ID_SIZE];
+    struct step_record s = step_of(d, m, STEP_OUTCOME, m->attempt, seq_id);
+    s.state = words(state);
+    s.reason = words(reason);
+    s.error = words(error);
+    s.version = m->record->version;
+    tell_step(d->tell, &s, state != NULL ? m : NULL, at_once(m));
+}
+
+static void tell_accepted(struct dispatcher *d, struct message *m, const char *msg_id)
+{
+    char seq_id[SEQ_ID_SIZE];
+    struct step_record s = step_of(d, m, STEP_ACCEPTED, m->attempt, seq_id);
+    s.msg_id = words(msg_id);
+    tell_step(d->tell, &s, m, at_once(m));
+}
+
+/* ---- the gateway's events ---- */
+
+bool outcome_first_byte(void *arg, struct gateway_request *r)
+{
+    struct dispatcher *d = arg;
+    /* Past half the horizon the sweep is not far: what it calls in doubt must not be sent after that. The clock goes on
+     * while the process is stopped. */
+    if (clock_mono_ms() - r->claimed_mono_ms > d->conf->main.dispatch.claim_horizon_ms / 2)
+        return false;
+    for (size_t i = 0; i < r->count; i++) {
+        struct message *m = r->items[i].message;
+        if (m->attempt == 0 || m->slot == NULL || m->slot->attempt != m->attempt)
+            abort(); /* never without a committed claim of our own */
+        FAULT("dispatch.before_mark");
+        slot_mark(m->slot);
+    }
+    FAULT("dispatch.marked");
+    return true;
+}
+
+static void breaker_says(struct dispatcher *d, enum breaker_event event)
+{
+    if (!breaker_event(&d->breaker, event, clock_mono_ms()))
+        return;
+    log_info("breaker", L_STR("gateway", d->gateway->name), L_STR("state", breaker_word(d->breaker.state)),
+             L_INT("failures", d->breaker.failures));
+    if (d->breaker.state == BREAKER_CLOSED)
+        d->stuck = false;
+}
+
+void outcome_probed(void *arg, bool connected)
+{
+    struct dispatcher *d = arg;
+    d->probing = false;
+    breaker_says(d, connected ? BREAKER_CONNECTED : BREAKER_FAILED);
+}
+
+/* Nothing is sent to it for a while. Answers of one burst that say the same count once. */
+static void throttled(struct dispatcher *d, int64_t retry_after_ms)
+{
+    int64_t now = clock_mono_ms();
+    if (now >= d->quiet_until_ms)
+        d->throttles++;
+    int64_t wait = retry_after_ms >= 0 ? retry_after_ms
+                                       : clock_backoff_ms((unsigned)MIN_OF(d->throttles, (int64_t)30),
+                                                          d->gateway->retry_base_ms, d->gateway->retry_max_ms);
+    d->quiet_until_ms = MAX_OF(d->quiet_until_ms, now + wait);
+}
+
+static void count(struct dispatcher *d, const struct gateway_answer *a, size_t n)
+{
+    struct counters *c = &d->counters;
+    int64_t *const by_outcome[] = {[OUTCOME_ACCEPTED] = &c->accepted,
+                                   [OUTCOME_REFUSED] = &c->refused,
+                                   [OUTCOME_RETRY] = a->throttled ? &c->throttled : &c->retried,
+                                   [OUTCOME_NOT_SENT] = &c->not_sent,
+                                   [OUTCOME_IN_DOUBT] = &c->in_doubt};
+    *by_outcome[a->outcome] += (int64_t)n;
+}
+
+static bool named(const struct gateway_answer *a, int64_t number)
+{
+    for (size_t i = 0; i < a->refused_count; i++)
+        if (a->refused[i] == number)
+            return true;
+    return false;
+}
+
+static bool all_known(const struct gateway_answer *a, const struct gateway_request *r)
+{
+    for (size_t i = 0; i < a->refused_count; i++) {
+        bool found = false;
+        for (size_t j = 0; j < r->count && !found; j++)
+            found = r->items[j].number == a->refused[i];
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static struct retry_plan plan_for(struct dispatcher *d, const struct message *m, const struct gateway_request *r,
+                                  const struct gateway_answer *a)
+{
+    const struct conf_gateway *g = d->gateway;
+    const struct delivery *x = m->delivery;
+    struct retry_facts f = {.outcome = a->outcome,
+                            .throttled = a->throttled,
+                            .attempt = m->attempt,
+                            .tries = m->tries,
+                            .max_attempts = (int)g->max_attempts,
+                            .numbers = (unsigned)r->count,
+                            .named = a->refused_count > 0 && all_known(a, r),
+                            .this_one_named = named(a, m->record->number),
+                            .retry_after_ms = a->retry_after_ms,
+                            .base_ms = g->retry_base_ms,
+                            .max_ms = g->retry_max_ms,
+                            .unacked_ms = clock_mono_ms() - x->taken_ms,
+                            .may_wait_in_memory = d->taking == TAKING_ON && x->epoch == d->epochs[x->lane]};
+    return retry_plan(&f, (double)random() / (double)RAND_MAX);
+}
+
+/* What is written beside the mark survives us: the slot holds the answer before anybody is told. */
+static void store_answer(const struct message *m, const struct retry_plan *p, const struct gateway_answer *a,
+                         const char *msg_id, const char *reason)
+{
+    static const enum slot_answer answers[] = {[NEXT_ACCEPTED] = SLOT_ANSWER_ACCEPTED,
+                                               [NEXT_REJECTED] = SLOT_ANSWER_REFUSED,
+                                               [NEXT_IN_DOUBT] = SLOT_ANSWER_IN_DOUBT,
+                                               [NEXT_AGAIN] = SLOT_ANSWER_RETRY};
+    if (p->next == NEXT_AGAIN && a->outcome == OUTCOME_NOT_SENT)
+        return; /* unmarked: that says it */
+    slot_answer(m->slot, answers[p->next], p->next == NEXT_ACCEPTED ? msg_id : NULL, reason, clock_wall_ms());
+}
+
+static void carry_out(struct dispatcher *d, struct message *m, const struct retry_plan *p,
+                      const struct gateway_answer *a, const char *msg_id, const char *reason)
+{
+    switch (p->next) {
+    case NEXT_ACCEPTED:
+        tell_accepted(d, m, msg_id);
+        return;
+    case NEXT_REJECTED:
+        tell_outcome(d, m, state_word(STATE_REJECTED), reason, a->error);
+        return;
+    case NEXT_IN_DOUBT:
+        tell_outcome(d, m, state_word(STATE_IN_DOUBT), reason, a->error);
+        return;
+    case NEXT_AGAIN:
+        if (p->tell_refusal)
+            tell_outcome(d, m, NULL, reason, a->error);
+        m->refused_here = a->outcome != OUTCOME_NOT_SENT;
+        m->settle = p->settle;
+        m->wait_ms = p->wait_ms;
+        m->in_outbox = p->in_outbox;
+        if (p->numbers_cap > 0)
+            m->numbers_cap = p->numbers_cap;
+        list_add(&d->settling, m);
+        return;
+    }
+}
+
+static void answered_one(struct dispatcher *d, const struct gateway_item *item, const struct gateway_request *r,
+                         const struct gateway_answer *a)
+{
+    struct message *m = item->message;
+    struct retry_plan p = plan_for(d, m, r, a);
+    const char *msg_id = a->msg_id != NULL ? a->msg_id : item->seq_id;
+    const char *reason = p.reason != NULL ? p.reason : a->reason;
+    list_remove(m);
+    d->unanswered--;
+    store_answer(m, &p, a, msg_id, reason);
+    FAULT("dispatch.answer_stored");
+    carry_out(d, m, &p, a, msg_id, reason);
+}
+
+void outcome_answered(void *arg, struct gateway_request *r, const struct gateway_answer *answer)
+{
+    struct dispatcher *d = arg;
+    struct gateway_answer a = *answer;
+    FAULT("dispatch.answer_read");
+    if (a.outcome == OUTCOME_ACCEPTED && !all_known(&a, r)) {
+        /* It refuses a number that was not asked for, so nobody can say which of ours it means. */
+        a.outcome = OUTCOME_IN_DOUBT;
+        a.reason = "refused_numbers_unknown";
+    }
+    if (a.unreachable)
+        breaker_says(d, BREAKER_FAILED);
+    else if (a.outcome != OUTCOME_NOT_SENT && a.outcome != OUTCOME_IN_DOUBT)
+        breaker_says(d, BREAKER_CONNECTED);
+    if (a.throttled)
+        throttled(d, a.retry_after_ms);
+    else if (a.outcome == OUTCOME_ACCEPTED)
+        d->throttles = 0;
+    count(d, &a, r->count);
+    for (size_t i = 0; i < r->count; i++)
+        answered_one(d, &r->items[i], r, &a);
+    free(r);
+}
+
+/* ---- what was told ---- */
+
+void outcome_published(void *arg, struct told *t)
+{
+    (void)arg;
+    if (t->kind == TOLD_STEPS && t->count > 0)
+        FAULT("dispatch.outcome_published");
+}
+
+static void texts_told(struct dispatcher *d, struct told *t, bool confirmed)
+{
+    char own[LANE_COUNT][MQ_QUEUE_SIZE];
+    bool handed_over = true;
+    for (unsigned lane = 0; lane < LANE_COUNT; lane++)
+        handed_over = handed_over &&
+                      strcmp(t->queue, mq_queue_dispatch(d->gateway->name, lane_words[lane], own[lane])) != 0;
+    for (size_t i = 0; i < t->count; i++) {
+        struct message *m = t->messages[i];
+        if (!confirmed) {
+            m->stays = true;
+            message_ready(d, m);
+            continue;
+        }
+        if (handed_over) {
+            FAULT("dispatch.handed_over");
+            d->counters.handed_over++;
+        }
+        message_done(d, m);
+    }
+}
+
+bool outcome_told(void *arg, struct told *t, bool confirmed)
+{
+    struct dispatcher *d = arg;
+    if (t->kind == TOLD_TEXTS) {
+        texts_told(d, t, confirmed);
+        return true;
+    }
+    if (!confirmed)
+        return false;
+    if (t->kind == TOLD_RECOVERED)
+        d->recovery.told -= t->steps;
+    if (t->kind == TOLD_STEPS && t->count > 0)
+        FAULT("dispatch.outcome_confirmed");
+    for (size_t i = 0; i < t->count; i++) {
+        slot_done(d, t->messages[i]);
+        message_done(d, t->messages[i]);
+    }
+    if (t->delivery != NULL)
+        delivery_part_done(d, t->delivery, t->dead);
+    return true;
+}

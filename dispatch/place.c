@@ -1,0 +1,170 @@
+/* The dispatcher's place: the session's advisory lock. With the session the place is lost; then no new claim is made
+ * until it is held again. A process that was stopped loses its session to idle_session_timeout. */
+#include "dispatch/dispatcher.h"
+#include "gateway_id.sql.h"
+#include "look.sql.h"
+#include "place_take.sql.h"
+#include "lib/clock.h"
+
+#define TRY_EVERY_MS     1000
+#define LOOK_EVERY_MS    1000
+#define HISTORY_EVERY_MS 5000
+
+bool place_may_claim(const struct dispatcher *d)
+{
+    return d->place.held && !d->place.changed && !d->place.paused;
+}
+
+static void lost(struct dispatcher *d)
+{
+    struct place *p = &d->place;
+    if (p->held)
+        log_warn("place lost with the session", L_STR("gateway", d->gateway->name));
+    p->held = false;
+    p->generation = 0;
+    d->recovery.done_once = false;
+}
+
+/* Errors of the server other than the session's loss: said once, tried again. */
+static int answered(struct dispatcher *d, int rc)
+{
+    if (rc > 0) {
+        struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("sqlstate", db_sqlstate(d->db)),
+                                     L_STR("error", db_error(d->db))};
+        log_trouble_begins(&d->place.away, "the database refuses", fields, COUNT_OF(fields));
+    }
+    if (rc < 0)
+        lost(d);
+    return rc;
+}
+
+static int look_up_gateway(struct dispatcher *d)
+{
+    auto_result r = NULL;
+    db_params_clear(d->params);
+    db_add_text(d->params, d->gateway->name);
+    int rc = db_run(d->db, &sql_gateway_id, d->params, &r);
+    if (rc == 0)
+        d->place.gateway_id = (int)db_big(r, 0, 0);
+    return rc;
+}
+
+static int try_lock(struct dispatcher *d, int number, bool *ret)
+{
+    auto_result r = NULL;
+    db_params_clear(d->params);
+    db_add_int(d->params, d->place.gateway_id * 64 + number);
+    int rc = db_run(d->db, &sql_place_take, d->params, &r);
+    *ret = rc == 0 && db_bool(r, 0, 0);
+    return rc;
+}
+
+static int try_places(struct dispatcher *d, int64_t now_ms)
+{
+    struct place *p = &d->place;
+    p->try_ms = now_ms + TRY_EVERY_MS;
+    for (int n = 0; n < d->gateway->dispatchers && n < 64; n++) {
+        int rc = try_lock(d, n, &p->held);
+        if (rc != 0)
+            return rc;
+        if (!p->held)
+            continue;
+        p->number = n;
+        d->recovery.done_once = false;
+        d->recovery.next_ms = now_ms;
+        log_info("place taken", L_STR("gateway", d->gateway->name), L_INT("place", n));
+        break;
+    }
+    struct log_field fields[] = {L_STR("gateway", d->gateway->name)};
+    if (!p->held)
+        log_trouble_begins(&p->stands_by, "standing by: others hold this gateway's places", fields, 1);
+    else
+        p->stands_by = (struct log_trouble){0};
+    return 0;
+}
+
+static int look(struct dispatcher *d, int64_t now_ms)
+{
+    auto_result r = NULL;
+    int64_t before = clock_wall_ms();
+    db_params_clear(d->params);
+    db_add_text(d->params, d->gateway->name);
+    int rc = db_run(d->db, &sql_look, d->params, &r);
+    if (rc != 0)
+        return rc;
+    bool paused = db_bool(r, 0, 1);
+    d->place.look_ms = now_ms + LOOK_EVERY_MS;
+    d->place.clock_ahead_ms = db_time_ms(r, 0, 0) - (before + clock_wall_ms()) / 2;
+    if (paused != d->place.paused)
+        log_info(paused ? "paused by an operator" : "started by an operator", L_STR("gateway", d->gateway->name));
+    d->place.paused = paused;
+    return 0;
+}
+
+static int check_history(struct dispatcher *d, int64_t now_ms)
+{
+    const char *why = "";
+    int rc = history_check(d->history, d->db, &why);
+    if (rc != 0 && rc != HISTORY_LOST)
+        return rc;
+    d->place.history_ms = now_ms + HISTORY_EVERY_MS;
+    if (rc == HISTORY_LOST && !d->place.changed)
+        log_error("the database has lost history: nothing is sent until `smschain accept-database --since TIME` has "
+                  "put in doubt what was sent since then",
+                  L_STR("gateway", d->gateway->name), L_STR("why", why));
+    else if (rc == 0 && d->place.changed)
+        log_info("the database was accepted: sending goes on", L_STR("gateway", d->gateway->name));
+    d->place.changed = rc == HISTORY_LOST;
+    return 0;
+}
+
+static int new_session(struct dispatcher *d)
+{
+    struct place *p = &d->place;
+    if (p->held)
+        lost(d);
+    int rc = look_up_gateway(d);
+    if (rc != 0)
+        return rc;
+    p->generation = db_generation(d->db);
+    p->held = false;
+    p->try_ms = p->look_ms = p->history_ms = 0;
+    return 0;
+}
+
+int place_turn(struct dispatcher *d, int64_t now_ms)
+{
+    struct place *p = &d->place;
+    int rc = db_ready(d->db);
+    if (rc != 0) {
+        struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("error", db_error(d->db))};
+        lost(d);
+        log_trouble_begins(&p->away, "no database", fields, COUNT_OF(fields));
+        return -ENOTCONN;
+    }
+    if (p->generation != db_generation(d->db))
+        rc = new_session(d);
+    if (rc == 0 && now_ms >= p->history_ms)
+        rc = check_history(d, now_ms);
+    if (rc == 0 && now_ms >= p->look_ms)
+        rc = look(d, now_ms);
+    if (rc == 0 && !p->held && !d->ending && now_ms >= p->try_ms)
+        rc = try_places(d, now_ms);
+    if (rc == 0 && figures_write(d->figures, d->db) < 0)
+        rc = -ENOTCONN;
+    if (answered(d, rc) != 0)
+        return -EIO;
+    log_trouble_ends(&p->away, "the database is there again");
+    return 0;
+}
+
+int64_t place_wait_ms(const struct dispatcher *d, int64_t now_ms)
+{
+    const struct place *p = &d->place;
+    if (p->generation == 0)
+        return 200;
+    int64_t next = MIN_OF(p->look_ms, p->history_ms);
+    if (!p->held)
+        next = MIN_OF(next, p->try_ms);
+    return MAX_OF(next - now_ms, (int64_t)0);
+}

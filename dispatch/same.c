@@ -1,0 +1,66 @@
+/* Field by field: a loaded configuration has no other form in which it could be compared. Reports are not dispatch's. */
+#include "dispatch/same.h"
+
+static bool str(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static bool same_map(const struct conf_map *a, const struct conf_map *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!str(a->pairs[i].key, b->pairs[i].key) || !str(a->pairs[i].value, b->pairs[i].value))
+            return false;
+    return true;
+}
+
+static bool same_answer(const struct conf_answer *a, const struct conf_answer *b)
+{
+    return str(a->status, b->status) && str(a->match, b->match) && str(a->pointer, b->pointer) &&
+           str(a->equals, b->equals) && a->is == b->is && str(a->msg_id, b->msg_id) && str(a->reason, b->reason) &&
+           str(a->refused_numbers, b->refused_numbers);
+}
+
+static bool same_request(const struct conf_gateway *a, const struct conf_gateway *b)
+{
+    return str(a->request.method, b->request.method) && str(a->request.url, b->request.url) &&
+           str(a->request.body, b->request.body) && same_map(&a->request.headers, &b->request.headers) &&
+           a->request.numbers_max == b->request.numbers_max;
+}
+
+static bool same_limits(const struct conf_gateway *a, const struct conf_gateway *b)
+{
+    return a->rate == b->rate && a->window == b->window && a->dispatchers == b->dispatchers &&
+           a->connect_timeout_ms == b->connect_timeout_ms && a->answer_timeout_ms == b->answer_timeout_ms &&
+           a->max_attempts == b->max_attempts && a->retry_base_ms == b->retry_base_ms &&
+           a->retry_max_ms == b->retry_max_ms && a->breaker_failures == b->breaker_failures &&
+           a->breaker_pause_ms == b->breaker_pause_ms;
+}
+
+bool same_gateway(const struct conf_gateway *a, const struct conf_gateway *b)
+{
+    if (!str(a->name, b->name) || !str(a->driver, b->driver) || !str(a->sender, b->sender) ||
+        !same_limits(a, b) || !same_request(a, b) || a->answer_count != b->answer_count)
+        return false;
+    for (size_t i = 0; i < a->answer_count; i++)
+        if (!same_answer(&a->answers[i], &b->answers[i]))
+            return false;
+    return true;
+}
+
+bool same_surroundings(const struct conf *a, const struct conf *b)
+{
+    const struct conf_main *x = &a->main, *y = &b->main;
+    const struct conf_service *s = &x->dispatch.service, *t = &y->dispatch.service;
+    return str(x->state_dir, y->state_dir) && str(x->database.conninfo, y->database.conninfo) &&
+           x->database.claims_keep_days == y->database.claims_keep_days && str(x->broker.host, y->broker.host) &&
+           str(x->broker.vhost, y->broker.vhost) && x->broker.port == y->broker.port &&
+           x->broker.heartbeat_ms == y->broker.heartbeat_ms && x->broker.tls == y->broker.tls &&
+           str(x->broker.ca_file, y->broker.ca_file) && x->broker.update_shards == y->broker.update_shards &&
+           str(s->database_user, t->database_user) && str(s->database_password, t->database_password) &&
+           str(s->broker_user, t->broker_user) && str(s->broker_password, t->broker_password) &&
+           x->dispatch.claim_horizon_ms == y->dispatch.claim_horizon_ms &&
+           x->dispatch.claim_group == y->dispatch.claim_group;
+}
