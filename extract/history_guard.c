@@ -1,14 +1,13 @@
 /* One history for all threads: see history_guard.h. */
 #include "extract/history_guard.h"
 #include "lib/history.h"
-#include "lib/log.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 struct history_guard {
     pthread_mutex_t lock;
     struct history *history;
-    struct log_trouble trouble;
     _Atomic bool lost;
 };
 
@@ -16,6 +15,8 @@ struct history_guard *history_guard_new(const char *state_dir)
 {
     struct history_guard *g = xmalloc(sizeof(*g));
 
+    /* The first service on a machine makes the directory; that it could not is said by what is written into it. */
+    (void)mkdir(state_dir, 0700);
     *g = (struct history_guard){.lock = PTHREAD_MUTEX_INITIALIZER, .history = history_new(state_dir, "extract")};
     return g;
 }
@@ -36,14 +37,8 @@ bool history_guard_fine(struct history_guard *g, struct db *d)
 
     pthread_mutex_lock(&g->lock);
     r = history_check(g->history, d, &why);
-    if (r == HISTORY_LOST) {
-        log_trouble_begins(&g->trouble, "the database has lost history: nothing is entered or published",
-                           (const struct log_field[]){L_STR("why", why), L_STR("next", "smschain accept-database")}, 2);
-        atomic_store(&g->lost, true);
-    } else if (r == 0) {
-        log_trouble_ends(&g->trouble, "the database is accepted");
-        atomic_store(&g->lost, false);
-    }
+    if (r == HISTORY_LOST || r == 0)
+        atomic_store(&g->lost, r == HISTORY_LOST);
     pthread_mutex_unlock(&g->lock);
     return r == 0;
 }

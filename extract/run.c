@@ -65,7 +65,7 @@ static enum run_result source_trouble(struct run *r, int x)
 
     if (x < 0)
         return again(r, source_why(r->source));
-    snprintf(why, sizeof(why), "%s:%d: %s", r->rule->file, r->rule->sql_line, source_why(r->source));
+    snprintf(why, sizeof(why), "%s:%d: %s", r->rule->file, r->rule->sql_line + source_line(r->source), source_why(r->source));
     return close_run(r, "failed", why);
 }
 

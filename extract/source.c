@@ -26,6 +26,11 @@ const char *source_why(const struct source *s)
     return s->driver->why(s);
 }
 
+int source_line(const struct source *s)
+{
+    return s->driver->line(s);
+}
+
 void source_close(struct source *s)
 {
     if (s)

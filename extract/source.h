@@ -31,6 +31,7 @@ struct source_driver {
     int (*begin)(struct source *s, const char *sql);
     int (*next)(struct source *s, struct source_row *ret);
     const char *(*why)(const struct source *s); /* of the last call that did not give 0 */
+    int (*line)(const struct source *s); /* of the SQL text, from 0, that `why` is about; 0 where it is about all of it */
     void (*close)(struct source *s); /* also in the middle of reading: the statement is cancelled at the server */
 };
 struct source { /* the first member of every driver's own */
@@ -44,4 +45,5 @@ struct source *source_open(const struct conf_source *conf, const char *applicati
 int must_check source_begin(struct source *s, const char *sql);
 int must_check source_next(struct source *s, struct source_row *ret);
 const char *source_why(const struct source *s);
+int source_line(const struct source *s);
 void source_close(struct source *s);

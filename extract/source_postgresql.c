@@ -22,6 +22,8 @@ struct source_pg {
     size_t count;
     int64_t statement_timeout_ms;
     bool reading;
+    char *sql;
+    int line;
     char why[400];
 };
 
@@ -47,9 +49,23 @@ static void say_words(struct source_pg *p, const char *words)
     snprintf(p->why, sizeof(p->why), "source %s: %.*s", p->name, (int)strcspn(words, "\n"), words);
 }
 
+/* The server counts characters, the SQL text has bytes. */
+static int line_of(const char *sql, int position)
+{
+    int line = 0;
+
+    for (const char *s = sql; *s != '\0' && position > 1; s++) {
+        if (((unsigned char)*s & 0xc0) != 0x80)
+            position--;
+        line += *s == '\n';
+    }
+    return line;
+}
+
 /* Only names of tables, columns and functions are in messages of class 42; others may quote a value. */
 static int refused(struct source_pg *p, int r)
 {
+    p->line = line_of(p->sql, db_error_position(p->db));
     if (r == DB_BAD_SQL || r == DB_DENIED)
         say_words(p, db_error(p->db));
     else if (r == DB_CANCELLED)
@@ -78,7 +94,9 @@ static int pg_begin(struct source *s, const char *sql)
     struct source_pg *p = (struct source_pg *)s;
     int r;
 
-    r = db_ready(p->db);
+    free(p->sql);
+    p->sql = xstrdup(sql);
+    r      = db_ready(p->db);
     if (r == 0)
         r = db_script(p->db, stable_texts);
     if (r == 0)
@@ -123,6 +141,11 @@ static const char *pg_why(const struct source *s)
     return ((const struct source_pg *)s)->why;
 }
 
+static int pg_line(const struct source *s)
+{
+    return ((const struct source_pg *)s)->line;
+}
+
 static void pg_close(struct source *s)
 {
     struct source_pg *p = (struct source_pg *)s;
@@ -135,9 +158,11 @@ static void pg_close(struct source *s)
         free(p->names[i]);
     free(p->names);
     free(p->values);
+    free(p->sql);
     free(p->name);
     free(p);
 }
 
 const struct source_driver source_postgresql = {
-    .name = "postgresql", .open = pg_open, .begin = pg_begin, .next = pg_next, .why = pg_why, .close = pg_close};
+    .name = "postgresql", .open = pg_open, .begin = pg_begin, .next = pg_next, .why = pg_why, .line = pg_line,
+    .close = pg_close};
