@@ -11,6 +11,7 @@ struct told_list {
 
 struct tell {
     struct tell_options opts;
+    char *update_queue; /* ours: the caller's need not outlive tell_new */
     struct told *steps, *recovered; /* being filled */
     bool at_once;
     struct told_list filling;       /* texts, one chunk a queue */
@@ -65,6 +66,7 @@ struct tell *tell_new(const struct tell_options *opts)
 {
     struct tell *t = xcalloc(1, sizeof(*t));
     t->opts = *opts;
+    t->opts.update_queue = t->update_queue = xstrdup(opts->update_queue);
     return t;
 }
 
@@ -87,6 +89,7 @@ void tell_free(struct tell *t)
     list_free(&t->filling);
     list_free(&t->waiting);
     list_free(&t->sent);
+    free(t->update_queue);
     free(t);
 }
 
