@@ -191,8 +191,8 @@ static void *writer_thread(void *arg)
 void journal_append_async(struct journal *j, const void *record, size_t len, void (*done)(void *arg, int result),
                           void *arg)
 {
-    if (len == 0 || len > j->record_max_bytes || !j->has_writer) {
-        done(arg, len == 0 || len > j->record_max_bytes ? -EMSGSIZE : -EROFS);
+    if (!j->has_writer || len == 0 || len > j->record_max_bytes) {
+        done(arg, j->has_writer ? -EMSGSIZE : -EROFS);
         return;
     }
     struct journal_entry *e = make_entry(record, len, done, arg);

@@ -22,7 +22,7 @@ int must_check journal_open(const struct journal_options *opts, struct journal *
  * left for journal_adopt. */
 void journal_close(struct journal *j);
 
-/* Appends and waits until it is on disk. 0 kept, JOURNAL_FULL not kept, -EMSGSIZE over record_max_bytes or empty. After a failed fdatasync all that waited get
+/* Appends and waits until it is on disk. 0 kept, JOURNAL_FULL not kept, -EMSGSIZE empty or too long. After a failed fdatasync all that waited get
  * JOURNAL_FULL and a new file is begun (what a failed fdatasync wrote is not known; docs/decisions.md). */
 int must_check journal_append(struct journal *j, const void *record, size_t len);
 /* The same for many callers without a thread each: queue it, `done(arg, result)` is called from the journal's own

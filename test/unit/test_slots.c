@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -57,6 +58,7 @@ static pid_t start(void (*body)(struct slots *s), const char *gateway)
     assert_int_equal(pipe(ready), 0);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct slots *s;
         if (slots_create(dir, gateway, 8, &s) != 0)
             _exit(1);
