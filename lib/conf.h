@@ -206,7 +206,8 @@ struct conf {
 /* Loads and checks all files, also across files (a rule's source, template, gateways exist; templates and cron
  * expressions compile where a checker is set). 0: *ret (conf_free). -EINVAL: report holds every error, one paragraph
  * each. Secrets are read only by those who need them: `section` names the service ("extract", … , "operator",
- * "" all): missing secrets of other services are not an error. */
+ * "" all): missing variables of other services are not an error (their values are then the defaults), and neither are
+ * those of admin_user and admin_password, which only `smschain migrate` needs (section ""). */
 int must_check conf_load(const char *dir, const char *section, struct conf **ret, struct buf *report);
 void conf_free(struct conf *c);
 const struct conf_rule *conf_rule(const struct conf *c, const char *name); /* NULL: none; the same below */

@@ -206,12 +206,14 @@ static void print_hides_secrets(void **state)
     auto_buf out = {0};
 
     set_variables();
+    setenv("SMSCHAIN_RENDER_BROKER_PASSWORD", "qqq", 1); /* too short to be looked for, but its key is a secret one */
     setenv("SMSCHAIN_ALPHA_URL", "http://alpha.example/hush-hush-0815", 1);
     struct conf *c = load(ROOT "conf", "");
     unsetenv("SMSCHAIN_ALPHA_URL");
     unset_variables();
     conf_print(c, &out);
     assert_null(strstr(out.data, "hush"));
+    assert_null(strstr(out.data, "qqq"));
     assert_non_null(strstr(out.data, "url: \"http://alpha.example/***/send?"));
     assert_non_null(strstr(out.data, "  database_password: \"***\"\n"));
     assert_non_null(strstr(out.data, "  flush_interval: 1m\n"));
