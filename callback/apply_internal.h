@@ -1,0 +1,48 @@
+/* Between the parts of a flush: apply.c runs the transaction, apply_read.c fetches, apply_write.c stores, apply_park.c
+ * keeps what must wait and brings back what need not wait any more. */
+#pragma once
+#include "callback/apply.h"
+#include "callback/fold.h"
+#include "callback/gateways.h"
+
+struct apply {
+    struct apply_options o;
+    uint64_t generation; /* of the connection that has our temporary tables */
+    struct apply_figures last, now;
+    bool leave_parked;
+    int16_t round; /* of this transaction: the temporary tables tell them apart */
+};
+
+struct apply_keys { /* what came in a round: steps parked for it may be applied now */
+    int32_t *gateways;
+    const char **msg_ids;
+    size_t id_count;
+    int64_t *sms_ids; /* sorted, each once */
+    size_t sms_count;
+};
+void apply_keys_deinit(struct apply_keys *k);
+
+/* Everything the fold reads; the arena keeps the strings of known rows. */
+struct apply_view {
+    struct fold_row *rows;
+    size_t row_count;
+    struct map_row *known;
+    size_t known_count, known_cap;
+    struct arena arena;
+};
+void apply_view_deinit(struct apply_view *v);
+
+int must_check apply_round(struct apply *a, struct told *steps, size_t count, struct apply_keys *ret_keys);
+int must_check apply_read(struct apply *a, struct told *steps, size_t count, struct apply_view *ret);
+int must_check apply_read_maps(struct apply *a, const struct told *steps, size_t count, struct apply_view *v);
+int must_check apply_write(struct apply *a, const struct fold *f);
+int must_check apply_park(struct apply *a, const struct told *steps, size_t count);
+int must_check apply_unpark(struct apply *a, const struct gateways *gateways, const struct apply_keys *keys);
+
+static inline void apply_add_day(struct db_params *p, int day)
+{
+    db_add_big(p, sms_id_day_first(day));
+    db_add_big(p, sms_id_day_first(day + 1));
+}
+/* Sorts, and drops equal ones; returns how many are left. */
+size_t apply_sort_unique(int64_t *v, size_t count);

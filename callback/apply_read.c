@@ -1,0 +1,165 @@
+/* What the fold needs from the tables: the message rows, which claims are missing, and what is known of the ids that
+ * reports name. Every statement is for one day, so that it touches one partition. */
+#include "callback/apply_internal.h"
+#include "claim_missing.sql.h"
+#include "message_read.sql.h"
+
+void apply_view_deinit(struct apply_view *v)
+{
+    free(v->rows);
+    free(v->known);
+    arena_deinit(&v->arena);
+    *v = (struct apply_view){0};
+}
+
+/* ---- message rows ---- */
+
+static int64_t *wanted_rows(const struct told *steps, size_t count, const struct apply_view *v, size_t *ret_count)
+{
+    int64_t *ids = xcalloc(count + v->known_count + 1, sizeof(*ids));
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].named)
+            ids[n++] = steps[i].id.sms_id;
+    }
+    for (size_t i = 0; i < v->known_count; i++)
+        ids[n++] = v->known[i].sms_id;
+    *ret_count = apply_sort_unique(ids, n);
+    return ids;
+}
+
+static void take_row(const struct db_result *r, int i, struct fold_row *row)
+{
+    *row = (struct fold_row){.sms_id = db_big(r, i, 0), .run_id = db_big(r, i, 1), .number = db_big(r, i, 2)};
+    row->was = (struct fold_stand){.changed_at = db_time_ms(r, i, 3), .gateway = (int32_t)db_big(r, i, 4),
+                                   .reason = (int32_t)db_big(r, i, 5), .attempt = (int16_t)db_big(r, i, 6),
+                                   .segments = (int16_t)db_big(r, i, 7), .state = (int16_t)db_big(r, i, 8)};
+    row->now = row->was;
+}
+
+static int read_day(struct apply *a, const int64_t *ids, size_t count, struct apply_view *v)
+{
+    auto_params p = db_params_new();
+    auto_result result = NULL;
+    db_add_big_array(p, ids, count);
+    apply_add_day(p, sms_id_day(ids[0]));
+    int r = db_run(a->o.db, &sql_message_read, p, &result);
+    if (r != 0)
+        return r;
+    for (int i = 0; i < db_rows(result); i++)
+        take_row(result, i, &v->rows[v->row_count++]);
+    return 0;
+}
+
+static size_t day_end(const int64_t *ids, size_t from, size_t count)
+{
+    int64_t first_after = sms_id_day_first(sms_id_day(ids[from]) + 1);
+    while (from < count && ids[from] < first_after)
+        from++;
+    return from;
+}
+
+static int read_rows(struct apply *a, const struct told *steps, size_t count, struct apply_view *v)
+{
+    size_t n;
+    auto_free int64_t *ids = wanted_rows(steps, count, v, &n);
+    v->rows = xcalloc(n + 1, sizeof(*v->rows));
+    for (size_t from = 0, to; from < n; from = to) {
+        to = day_end(ids, from, n);
+        int r = read_day(a, ids + from, to - from, v);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- claims ---- */
+
+static int by_attempt(const void *a, const void *b)
+{
+    const struct seq_id *x = a, *y = b;
+    if (x->sms_id != y->sms_id)
+        return x->sms_id < y->sms_id ? -1 : 1;
+    if (x->segment != y->segment)
+        return x->segment - y->segment;
+    return x->attempt - y->attempt;
+}
+
+/* The attempts that steps name, each once, sorted; without those whose row has been there already: no row comes to an
+ * attempt but over its claim. */
+static struct seq_id *named_attempts(struct told *steps, size_t count, struct apply_view *v, size_t *ret_count)
+{
+    struct seq_id *keys = xcalloc(count + 1, sizeof(*keys));
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!steps[i].named || steps[i].id.attempt == 0)
+            continue;
+        const struct fold_row *row = fold_find(v->rows, v->row_count, steps[i].id.sms_id);
+        steps[i].claimed = row != NULL; /* until the table says that the claim is missing */
+        if (row && !(row->was.attempt == steps[i].id.attempt && row->was.state >= STATE_SUBMITTED && steps[i].id.segment == 1))
+            keys[n++] = steps[i].id;
+    }
+    qsort(keys, n, sizeof(*keys), by_attempt);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || by_attempt(&keys[kept - 1], &keys[i]) != 0)
+            keys[kept++] = keys[i];
+    }
+    *ret_count = kept;
+    return keys;
+}
+
+static int missing_of_day(struct apply *a, const struct seq_id *keys, size_t count, struct seq_id *missing, size_t *io_missing)
+{
+    auto_params p = db_params_new();
+    auto_result result = NULL;
+    auto_free int64_t *sms_ids = xcalloc(count, sizeof(*sms_ids));
+    auto_free int32_t *segments = xcalloc(count, sizeof(*segments)), *attempts = xcalloc(count, sizeof(*attempts));
+    for (size_t i = 0; i < count; i++) {
+        sms_ids[i] = keys[i].sms_id;
+        segments[i] = keys[i].segment;
+        attempts[i] = keys[i].attempt;
+    }
+    db_add_big_array(p, sms_ids, count);
+    db_add_int_array(p, segments, count);
+    db_add_int_array(p, attempts, count);
+    apply_add_day(p, sms_id_day(keys[0].sms_id));
+    int r = db_run(a->o.db, &sql_claim_missing, p, &result);
+    if (r != 0)
+        return r;
+    for (int i = 0; i < db_rows(result); i++)
+        missing[(*io_missing)++] = (struct seq_id){.sms_id = db_big(result, i, 0), .segment = (int)db_big(result, i, 1),
+                                                   .attempt = (int)db_big(result, i, 2)};
+    return 0;
+}
+
+static int read_claims(struct apply *a, struct told *steps, size_t count, struct apply_view *v)
+{
+    size_t n, missing_count = 0;
+    auto_free struct seq_id *keys = named_attempts(steps, count, v, &n);
+    auto_free struct seq_id *missing = xcalloc(n + 1, sizeof(*missing));
+    for (size_t from = 0, to; from < n; from = to) {
+        for (to = from; to < n && sms_id_day(keys[to].sms_id) == sms_id_day(keys[from].sms_id);)
+            to++;
+        int r = missing_of_day(a, keys + from, to - from, missing, &missing_count);
+        if (r != 0)
+            return r;
+    }
+    if (missing_count == 0)
+        return 0;
+    qsort(missing, missing_count, sizeof(*missing), by_attempt);
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].claimed && bsearch(&steps[i].id, missing, missing_count, sizeof(*missing), by_attempt))
+            steps[i].claimed = false;
+    }
+    return 0;
+}
+
+int apply_read(struct apply *a, struct told *steps, size_t count, struct apply_view *ret)
+{
+    int r = apply_read_maps(a, steps, count, ret);
+    if (r == 0)
+        r = read_rows(a, steps, count, ret);
+    if (r == 0)
+        r = read_claims(a, steps, count, ret);
+    return r;
+}

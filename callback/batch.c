@@ -1,0 +1,95 @@
+/* From deliveries to steps. A decoded chunk lives only until its records are copied into the batch's arena. */
+#include "callback/batch.h"
+#include "lib/clock.h"
+#include "lib/mq.h"
+
+struct batch *batch_new(struct gateways *gateways)
+{
+    struct batch *b = xcalloc(1, sizeof(*b));
+    b->gateways = gateways;
+    return b;
+}
+
+void batch_free(struct batch *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < b->dead_count; i++) {
+        free(b->dead[i].body);
+        free(b->dead[i].why);
+    }
+    free(b->dead);
+    free(b->steps);
+    arena_deinit(&b->arena);
+    gateways_unref(b->gateways);
+    free(b);
+}
+
+static void add_dead(struct batch *b, char *body, char *why)
+{
+    b->dead = xrealloc(b->dead, (b->dead_count + 1) * sizeof(*b->dead));
+    b->dead[b->dead_count++] = (struct batch_dead){body, why};
+}
+
+/* A record alone is written as a chunk of one: so it can be given back to its queue as it is. */
+static void add_dead_record(struct batch *b, const char *json, const char *why)
+{
+    auto_buf body = {0};
+    chunk_begin(&body, RECORD_STEPS);
+    chunk_add_raw(&body, json, strlen(json));
+    chunk_end(&body);
+    add_dead(b, buf_take(&body, NULL), xstrdup(why));
+}
+
+void batch_add_dead(struct batch *b, const struct told *t, const char *why)
+{
+    auto_buf json = {0};
+    told_encode(t, &json);
+    add_dead_record(b, json.data, why);
+}
+
+static void add_record(struct batch *b, struct words *words, const struct step_record *r, int64_t keep_days)
+{
+    struct told_rules rules = {.now_ms = clock_wall_ms(), .keep_days = keep_days,
+                               .form = gateways_form(b->gateways, r->gateway, (enum step)r->step)};
+    if (b->count == b->cap) {
+        b->cap = b->cap ? b->cap + b->cap / 2 : 1024;
+        b->steps = xrealloc(b->steps, b->cap * sizeof(*b->steps));
+    }
+    struct told *t = &b->steps[b->count];
+    const char *wrong = told_from_record(r, &rules, words, &b->arena, t);
+    if (wrong) {
+        auto_buf json = {0};
+        chunk_add_step(&json, r);
+        add_dead_record(b, json.data, wrong);
+        return;
+    }
+    if (b->oldest_at == 0 || t->at < b->oldest_at)
+        b->oldest_at = t->at;
+    b->count++;
+}
+
+int batch_add(struct batch *b, struct words *words, const struct mq_delivery *d, int64_t keep_days)
+{
+    auto_chunk c = NULL;
+    auto_free char *why = NULL;
+    size_t before = b->count;
+    bool instant = false;
+    int r = chunk_decode(d->body, d->len, &c, &why);
+    if (r == CHUNK_NEWER)
+        return BATCH_NEWER;
+    if (r != 0 || c->kind != RECORD_STEPS) {
+        add_dead(b, xstrndup(d->body, d->len), xstrdup(why ? why : "not a chunk of steps"));
+    } else {
+        for (size_t i = 0; i < c->bad_count; i++)
+            add_dead_record(b, c->bad[i].json, c->bad[i].why);
+        for (size_t i = 0; i < c->count; i++)
+            add_record(b, words, &c->steps[i], keep_days);
+    }
+    for (size_t i = before; i < b->count && !instant; i++)
+        instant = b->steps[i].instant;
+    gather_add(&b->gather, b->count - before, d->len, instant, clock_mono_ms());
+    b->epoch = d->epoch;
+    b->tag = d->tag;
+    return 0;
+}

@@ -1,0 +1,21 @@
+/* From the journal to the update queues: a thread of its own, so that the broker may be away as long as it likes while
+ * reports are answered. A journal's file is deleted when all its records are confirmed; directories that dead processes
+ * left are drained as well. */
+#pragma once
+#include "callback/gateways.h"
+#include "lib/journal.h"
+#include "lib/service.h"
+
+#define DRAIN_CHUNK_RECORDS  500
+#define DRAIN_ADOPT_EVERY_MS 10000
+
+/* One report in the journal: a head line "<version> <gateway>", then its encoded records, a line each. */
+void drain_record_begin(struct buf *b, const char *gateway);
+
+struct drain;
+struct drain *drain_start(struct gateways_now *gateways, struct journal *own, const char *journal_parent);
+void drain_wake(struct drain *d); /* something was appended; any thread */
+/* Asks it to end: it goes on until the journal is empty, at most deadline_ms. */
+void drain_stop(struct drain *d, int64_t deadline_ms);
+void drain_join(struct drain *d); /* frees it */
+void drain_put_figures(struct drain *d, struct figures *f);

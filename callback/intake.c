@@ -1,0 +1,184 @@
+/* The HTTP server: one thread with epoll, limits on connections, memory and time. */
+#include "callback/intake_internal.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#define MEMORY_BYTES   ((size_t)48 << 10) /* of a connection: the head, and a long query */
+#define BACKLOG        1024
+#define WATCH_EVERY_MS 500
+
+size_t intake_record_max(int64_t body_bytes)
+{
+    return (size_t)body_bytes * 6 + MEMORY_BYTES * 6 + 65536;
+}
+
+/* "host:port", "[v6]:port" */
+static bool split_address(const char *listen_on, char *host, size_t host_size, char *port, size_t port_size)
+{
+    const char *colon = strrchr(listen_on, ':');
+    const char *from = listen_on, *to = colon;
+    if (!colon)
+        return false;
+    if (*from == '[' && to > from && to[-1] == ']') {
+        from++;
+        to--;
+    }
+    return snprintf(host, host_size, "%.*s", (int)(to - from), from) < (int)host_size &&
+           snprintf(port, port_size, "%s", colon + 1) < (int)port_size;
+}
+
+static int bound_port(int fd)
+{
+    struct sockaddr_storage at;
+    socklen_t len = sizeof(at);
+    char port[16];
+    if (getsockname(fd, (struct sockaddr *)&at, &len) < 0 ||
+        getnameinfo((struct sockaddr *)&at, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV) != 0)
+        return 0;
+    return atoi(port);
+}
+
+static int listen_at(const char *address, char **ret_why)
+{
+    char host[256], port[16];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    if (!split_address(address, host, sizeof(host), port, sizeof(port))) {
+        *ret_why = xasprintf("callback.listen: '%s' is no host:port", address);
+        return -1;
+    }
+    int r = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+    if (r != 0) {
+        *ret_why = xasprintf("callback.listen: %s: %s", address, gai_strerror(r));
+        return -1;
+    }
+    int yes = 1, fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+        *ret_why = xasprintf("cannot listen on %s: %s", address, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+static void connection_changes(void *arg, struct MHD_Connection *connection, void **context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct intake *i = arg;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = watch_add(&i->watch, connection);
+    } else if (*context) {
+        watch_remove(&i->watch, *context);
+        *context = NULL;
+    }
+}
+
+static void *watch_thread(void *arg)
+{
+    struct intake *i = arg;
+    while (!i->stopping) {
+        watch_check(&i->watch);
+        usleep(WATCH_EVERY_MS * 1000);
+    }
+    return NULL;
+}
+
+/* MHD's own messages may hold what a client sent: only that there was one is worth a line. */
+static void mhd_says(void *arg, const char *format, va_list ap)
+{
+    log_debug("libmicrohttpd", L_STR("message", format));
+}
+
+static struct MHD_Daemon *start_daemon(struct intake *i, const struct conf_main *m)
+{
+    unsigned seconds = (unsigned)MAX_OF((m->callback.request_ms + 999) / 1000, 1);
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        intake_answer, i, MHD_OPTION_EXTERNAL_LOGGER, mhd_says, i, MHD_OPTION_LISTEN_SOCKET, i->listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)m->callback.connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)m->callback.connections_per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_BYTES,
+        MHD_OPTION_URI_LOG_CALLBACK, intake_request_begins, i, MHD_OPTION_NOTIFY_COMPLETED, intake_request_ends, i,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changes, i, MHD_OPTION_END);
+}
+
+struct intake *intake_start(const struct intake_options *o, char **ret_why)
+{
+    struct intake *i = xcalloc(1, sizeof(*i));
+    auto_gateways g = gateways_now_get(o->gateways);
+    const struct conf_main *m = &gateways_conf(g)->main;
+    i->o = *o;
+    i->keeps = true;
+    watch_init(&i->watch, m->callback.request_ms);
+    i->listen_fd = listen_at(m->callback.listen, ret_why);
+    if (i->listen_fd < 0) {
+        intake_free(i);
+        return NULL;
+    }
+    i->port = bound_port(i->listen_fd);
+    i->daemon = start_daemon(i, m);
+    if (!i->daemon) {
+        *ret_why = xstrdup("the HTTP server cannot be started");
+        close(i->listen_fd);
+        intake_free(i);
+        return NULL;
+    }
+    i->watch_runs = pthread_create(&i->watch_thread, NULL, watch_thread, i) == 0;
+    if (!i->watch_runs) {
+        log_error("watch thread cannot be started", L_ERRNO(-errno));
+        abort();
+    }
+    return i;
+}
+
+int intake_port(const struct intake *i)
+{
+    return i->port;
+}
+
+void intake_stop(struct intake *i, int64_t deadline_ms)
+{
+    int64_t until_ms = clock_mono_ms() + deadline_ms;
+    int fd = MHD_quiesce_daemon(i->daemon);
+    if (fd >= 0)
+        close(fd);
+    while ((i->open_requests > 0 && clock_mono_ms() < until_ms) || i->in_journal > 0)
+        usleep(5000); /* what the journal has must be resumed before the server may be stopped */
+}
+
+void intake_free(struct intake *i)
+{
+    if (!i)
+        return;
+    i->stopping = true;
+    if (i->watch_runs)
+        pthread_join(i->watch_thread, NULL);
+    if (i->daemon)
+        MHD_stop_daemon(i->daemon);
+    watch_deinit(&i->watch);
+    free(i);
+}
+
+bool intake_keeps(const struct intake *i)
+{
+    return i->keeps;
+}
+
+void intake_put_figures(struct intake *i, struct figures *f)
+{
+    figures_set(f, "connections", i->watch.count);
+    figures_set(f, "requests_2xx", i->answered[2]);
+    figures_set(f, "requests_4xx", i->answered[4]);
+    figures_set(f, "requests_5xx", i->answered[5]);
+    figures_set(f, "reports", i->reports);
+    figures_set(f, "unreadable", i->unreadable);
+    figures_set(f, "refused_records", i->refused);
+    figures_set(f, "not_kept", i->not_kept);
+    figures_set(f, "too_slow", i->watch.ended);
+}

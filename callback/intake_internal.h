@@ -1,0 +1,52 @@
+/* Between the intake's parts: intake.c runs the server, intake_request.c answers requests, intake_watch.c ends those that
+ * take too long. */
+#pragma once
+#include "callback/intake.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct watched { /* one connection */
+    struct watched *next, **at;
+    struct MHD_Connection *connection;
+    int fd;
+    int64_t request_ms; /* since when a request is being read or answered; 0: between requests */
+    int64_t rest_ms;    /* since when it is between requests */
+    bool kept;          /* its report waits for the disk, which is not the client's fault */
+    bool ended;
+};
+struct watch {
+    pthread_mutex_t lock;
+    struct watched *first;
+    int64_t limit_ms;
+    atomic_int_fast64_t ended, count;
+};
+void watch_init(struct watch *w, int64_t limit_ms);
+void watch_deinit(struct watch *w);
+struct watched *watch_add(struct watch *w, struct MHD_Connection *connection);
+void watch_remove(struct watch *w, struct watched *c);
+void watch_request(struct watch *w, struct watched *c); /* the first line of a request was read */
+void watch_rest(struct watch *w, struct watched *c);    /* it is answered */
+void watch_kept(struct watch *w, struct watched *c, bool kept);
+/* Shuts down every connection whose request is older than the limit; call it about every second. */
+void watch_check(struct watch *w);
+
+struct intake {
+    struct intake_options o;
+    struct MHD_Daemon *daemon;
+    int listen_fd, port;
+    struct watch watch;
+    pthread_t watch_thread;
+    bool watch_runs;
+    atomic_bool stopping, keeps;
+    atomic_int_fast64_t open_requests, in_journal;
+    atomic_int_fast64_t answered[6]; /* by the first digit of the status */
+    atomic_int_fast64_t reports, unreadable, refused, not_kept;
+};
+
+/* For MHD_start_daemon. */
+enum MHD_Result intake_answer(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *upload, size_t *upload_size, void **context);
+void *intake_request_begins(void *arg, const char *uri, struct MHD_Connection *connection);
+void intake_request_ends(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why);

@@ -1,0 +1,158 @@
+/* Figures every second, counts every ten. */
+#include "callback/live.h"
+#include "callback/options.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "live_counts.sql.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define EVERY_MS        1000
+#define COUNTS_EVERY_MS 10000
+#define DAYS_AHEAD_MIN  2 /* below that nobody can enter tomorrow's messages */
+#define PARTS_MAX       64
+
+struct live {
+    pthread_t thread;
+    struct gateways *start;
+    struct db *db;
+    pthread_mutex_t lock; /* over what is watched */
+    struct intake *intake;
+    struct drain *drain;
+    struct consumer **consumers;
+    size_t consumer_count;
+    struct sweep *sweep;
+    struct figures *whole, *intake_figures, *parts[PARTS_MAX];
+    int64_t counts_due_ms;
+    atomic_bool stopping, counted;
+    atomic_int_fast64_t days_ahead;
+};
+
+static void read_counts(struct live *l)
+{
+    auto_result r = NULL;
+    if (clock_mono_ms() < l->counts_due_ms || db_run(l->db, &sql_live_counts, NULL, &r) != 0)
+        return;
+    l->counts_due_ms = clock_mono_ms() + COUNTS_EVERY_MS;
+    figures_set(l->whole, "parked", db_big(r, 0, 0));
+    figures_set(l->whole, "given_up", db_big(r, 0, 1));
+    figures_set(l->whole, "quarantine", db_big(r, 0, 2));
+    figures_set(l->whole, "partition_days_ahead", db_big(r, 0, 3));
+    l->days_ahead = db_big(r, 0, 3);
+    l->counted = true;
+}
+
+static void put_figures(struct live *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->intake)
+        intake_put_figures(l->intake, l->intake_figures);
+    if (l->drain)
+        drain_put_figures(l->drain, l->intake_figures);
+    if (l->sweep)
+        sweep_put_figures(l->sweep, l->whole);
+    for (size_t i = 0; i < l->consumer_count && i < PARTS_MAX; i++) {
+        if (!l->parts[i]) {
+            char part[32];
+            snprintf(part, sizeof(part), "consumer %zu", i);
+            l->parts[i] = figures_new("callback", part);
+        }
+        consumer_put_figures(l->consumers[i], l->parts[i]);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+static int write_figures(struct live *l)
+{
+    int r = figures_write(l->whole, l->db);
+    if (r == 0 && l->intake)
+        r = figures_write(l->intake_figures, l->db);
+    for (size_t i = 0; i < PARTS_MAX && r == 0 && l->parts[i]; i++)
+        r = figures_write(l->parts[i], l->db);
+    return r;
+}
+
+static void *live_thread(void *arg)
+{
+    struct live *l = arg;
+    while (!l->stopping) {
+        if (db_ready(l->db) == 0) {
+            read_counts(l);
+            put_figures(l);
+            (void)!write_figures(l); /* < 0: the connection is gone, which db_ready says next time */
+        }
+        for (int64_t until_ms = clock_mono_ms() + EVERY_MS; !l->stopping && clock_mono_ms() < until_ms;)
+            usleep(50000);
+    }
+    return NULL;
+}
+
+struct live *live_start(struct gateways_now *gateways)
+{
+    struct live *l = xcalloc(1, sizeof(*l));
+    l->start = gateways_now_get(gateways);
+    struct db_options o = callback_db_options(&gateways_conf(l->start)->main, "smschain callback figures");
+    l->db = db_new(&o);
+    l->whole = figures_new("callback", "");
+    l->intake_figures = figures_new("callback", "intake");
+    pthread_mutex_init(&l->lock, NULL);
+    int r = pthread_create(&l->thread, NULL, live_thread, l);
+    if (r != 0) {
+        log_error("figures thread cannot be started", L_ERRNO(-r));
+        abort();
+    }
+    return l;
+}
+
+void live_watch_intake(struct live *l, struct intake *intake, struct drain *drain)
+{
+    pthread_mutex_lock(&l->lock);
+    l->intake = intake;
+    l->drain = drain;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void live_watch_consumers(struct live *l, struct consumer **consumers, size_t count, struct sweep *sweep)
+{
+    pthread_mutex_lock(&l->lock);
+    l->consumers = consumers;
+    l->consumer_count = count;
+    l->sweep = sweep;
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool live_ready(void *live, struct buf *why)
+{
+    struct live *l = live;
+    pthread_mutex_lock(&l->lock);
+    if (l->intake && !intake_keeps(l->intake))
+        buf_add_str(why, "the journal keeps nothing\n");
+    for (size_t i = 0; i < l->consumer_count; i++) {
+        const char *text;
+        if (!consumer_ready(l->consumers[i], &text))
+            buf_addf(why, "consumer %zu: %s\n", i, text);
+    }
+    bool consumes = l->consumer_count > 0;
+    pthread_mutex_unlock(&l->lock);
+    if (consumes && l->counted && l->days_ahead < DAYS_AHEAD_MIN)
+        buf_addf(why, "partitions exist for %d days ahead only\n", (int)l->days_ahead);
+    return why->len == 0;
+}
+
+void live_free(struct live *l)
+{
+    if (!l)
+        return;
+    l->stopping = true;
+    pthread_join(l->thread, NULL);
+    db_free(l->db);
+    figures_free(l->whole);
+    figures_free(l->intake_figures);
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        figures_free(l->parts[i]);
+    gateways_unref(l->start);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}

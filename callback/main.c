@@ -1,0 +1,205 @@
+/* smschain-callback: reports in, statuses into the tables (docs/design.md, "callback"). --intake and --consumer choose
+ * one of its two parts; without either both run in this process. */
+#include "callback/live.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/stop.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+#define EXIT_CANNOT      1
+#define EXIT_CONF        78
+#define INTAKE_STOP_MS   3000
+#define DRAIN_STOP_MS    5000
+
+struct service {
+    const char *conf_dir;
+    bool intakes, consumes;
+    struct gateways_now *gateways;
+    struct live *live;
+    struct journal *journal;
+    struct drain *drain;
+    struct intake *intake;
+    struct consumer **consumers;
+    size_t consumer_count;
+    struct sweep *sweep;
+};
+
+static void set_log(const struct conf *c)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level level = LOG_LEVEL_INFO;
+    for (size_t i = 0; i < COUNT_OF(levels); i++) {
+        if (strcmp(c->main.log_level, levels[i]) == 0)
+            level = (enum log_level)i;
+    }
+    log_init("callback", strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, level);
+}
+
+/* NULL: what is wrong was printed. */
+static struct gateways *load(const char *dir)
+{
+    auto_buf report = {0};
+    auto_free char *why = NULL;
+    struct conf *conf;
+    if (conf_load(dir, "callback", &conf, &report) != 0) {
+        fputs(report.data ? report.data : "the configuration cannot be read\n", stderr);
+        return NULL;
+    }
+    struct gateways *g = gateways_new(conf, &why);
+    if (!g)
+        fprintf(stderr, "%s\n", why);
+    return g;
+}
+
+/* A configuration that is not good changes nothing. */
+static void reload(struct service *s)
+{
+    struct gateways *fresh = load(s->conf_dir);
+    if (!fresh) {
+        log_error("the new configuration has errors, the old one stays", L_STR("conf", s->conf_dir));
+        return;
+    }
+    set_log(gateways_conf(fresh));
+    log_info("configuration loaded again (gateways, horizons and flush limits; addresses and accounts need a restart)",
+             L_INT("gateways", gateways_conf(fresh)->gateway_count));
+    gateways_now_set(s->gateways, fresh);
+}
+
+/* ---- starting ---- */
+
+static bool start_journal(struct service *s, const struct conf_main *m)
+{
+    uint64_t random;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        log_error("no random name for the journal", L_ERRNO(-errno));
+        return false;
+    }
+    auto_free char *parent = xasprintf("%s/journal", m->state_dir);
+    auto_free char *dir = xasprintf("%s/%016llx", parent, (unsigned long long)random);
+    int r = journal_open(&(struct journal_options){.dir = dir, .record_max_bytes = intake_record_max(m->callback.body_bytes)},
+                         &s->journal);
+    if (r < 0) {
+        log_error("journal cannot be opened", L_STR("dir", dir), L_ERRNO(r));
+        return false;
+    }
+    s->drain = drain_start(s->gateways, s->journal, parent);
+    return true;
+}
+
+static bool start_intake(struct service *s, const struct conf_main *m)
+{
+    auto_free char *why = NULL;
+    if (!start_journal(s, m))
+        return false;
+    s->intake = intake_start(&(struct intake_options){.gateways = s->gateways, .journal = s->journal, .drain = s->drain,
+                                                      .ready = live_ready, .ready_arg = s->live},
+                             &why);
+    if (!s->intake) {
+        log_error("intake cannot be started", L_STR("error", why));
+        return false;
+    }
+    live_watch_intake(s->live, s->intake, s->drain);
+    log_info("intake listens", L_STR("address", m->callback.listen), L_INT("port", intake_port(s->intake)));
+    return true;
+}
+
+static void start_consumers(struct service *s, const struct conf_main *m)
+{
+    s->consumer_count = (size_t)MAX_OF(m->broker.update_shards, 1);
+    s->consumers = xcalloc(s->consumer_count, sizeof(struct consumer *));
+    for (size_t i = 0; i < s->consumer_count; i++)
+        s->consumers[i] = consumer_start(s->gateways, (int)i);
+    s->sweep = sweep_start(s->gateways);
+    live_watch_consumers(s->live, s->consumers, s->consumer_count, s->sweep);
+    log_info("consumer reads", L_INT("shards", s->consumer_count));
+}
+
+/* ---- ending: first nothing new comes in, then what is at hand goes on its way ---- */
+
+static void stop_all(struct service *s)
+{
+    live_watch_consumers(s->live, NULL, 0, NULL);
+    if (s->intake)
+        intake_stop(s->intake, INTAKE_STOP_MS);
+    live_watch_intake(s->live, NULL, NULL);
+    intake_free(s->intake);
+    if (s->drain) {
+        drain_stop(s->drain, DRAIN_STOP_MS);
+        drain_join(s->drain);
+    }
+    journal_close(s->journal);
+    if (s->sweep)
+        sweep_stop(s->sweep);
+    for (size_t i = 0; i < s->consumer_count; i++)
+        consumer_stop(s->consumers[i]);
+    for (size_t i = 0; i < s->consumer_count; i++)
+        consumer_join(s->consumers[i]);
+    if (s->sweep)
+        sweep_join(s->sweep);
+    live_free(s->live);
+    free(s->consumers);
+}
+
+static int serve(struct service *s)
+{
+    auto_gateways g = gateways_now_get(s->gateways);
+    const struct conf_main *m = &gateways_conf(g)->main;
+    int result = 0;
+    s->live = live_start(s->gateways);
+    if (s->consumes)
+        start_consumers(s, m);
+    if (s->intakes && !start_intake(s, m))
+        result = EXIT_CANNOT;
+    while (result == 0 && !stop_requested()) {
+        stop_wait_ms(1000);
+        if (stop_reload_taken())
+            reload(s);
+    }
+    log_info("ending");
+    stop_all(s);
+    return result;
+}
+
+/* Takes --intake and --consumer out of the arguments; the rest is common to all services. */
+static int take_parts(int argc, char **argv, struct service *s)
+{
+    int kept = 1;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--intake") == 0)
+            s->intakes = true;
+        else if (strcmp(argv[i], "--consumer") == 0)
+            s->consumes = true;
+        else
+            argv[kept++] = argv[i];
+    }
+    argv[kept] = NULL;
+    if (!s->intakes && !s->consumes)
+        s->intakes = s->consumes = true;
+    return kept;
+}
+
+int main(int argc, char **argv)
+{
+    struct service s = {0};
+    int result;
+    stop_init();
+    argc = take_parts(argc, argv, &s);
+    s.conf_dir = conf_arguments(argc, argv, "smschain-callback",
+                                "Takes the gateways' delivery reports (--intake) and keeps the tables up to date (--consumer).\n"
+                                "Without either of the two options both parts run in this process.",
+                                &result);
+    if (!s.conf_dir)
+        return result;
+    struct gateways *first = load(s.conf_dir);
+    if (!first)
+        return EXIT_CONF;
+    set_log(gateways_conf(first));
+    s.gateways = gateways_now_new(first);
+    log_info("started", L_STR("conf", s.conf_dir), L_INT("intake", s.intakes), L_INT("consumer", s.consumes));
+    result = serve(&s);
+    gateways_now_free(s.gateways);
+    log_info("ended");
+    return result;
+}

@@ -1,0 +1,2 @@
+-- $1 days ahead
+SELECT ensure_partitions($1)

@@ -1,0 +1,207 @@
+/* The sweeper's thread: holds the lock, runs what is due, and publishes what was found. */
+#include "callback/sweep_internal.h"
+#include "callback/drain.h"
+#include "callback/options.h"
+#include "sweep_lock.sql.h"
+#include "callback/words.h"
+#include "lib/clock.h"
+#include "lib/fault.h"
+
+#include <stdio.h>
+
+#define TICK_MS     500
+#define CONFIRM_MS  10000
+#define SECOND_MS   INT64_C(1000)
+#define MINUTE_MS   (60 * SECOND_MS)
+
+/* ---- telling ---- */
+
+static void new_publisher(struct sweep *s)
+{
+    struct mq_options o = callback_mq_options(&gateways_conf(s->start)->main, "callback sweep");
+    mq_publisher_free(s->publisher);
+    s->publisher = mq_publisher_new(&o, NULL);
+}
+
+/* The broker may be away: then what was found is found again. */
+static void publish_chunk(struct sweep *s, unsigned shard)
+{
+    struct sweep_chunk *c = &s->chunks[shard];
+    char queue[MQ_QUEUE_SIZE];
+    if (c->records == 0)
+        return;
+    chunk_end(&c->body);
+    struct mq_message m = {.queue = mq_queue_update(shard, queue), .body = c->body.data, .len = c->body.len};
+    int64_t deadline_ms = clock_mono_ms() + CONFIRM_MS;
+    while (mq_publish(s->publisher, &m) == MQ_FULL) {
+        mq_publisher_pump(s->publisher, (int)SECOND_MS);
+        if (clock_mono_ms() < deadline_ms)
+            continue;
+        s->not_told = true;
+        break;
+    }
+    buf_clear(&c->body);
+    c->records = 0;
+}
+
+void sweep_tell(struct sweep *s, const struct step_record *r)
+{
+    unsigned shard = mq_update_shard(r->gateway, s->shards);
+    struct sweep_chunk *c = &s->chunks[shard];
+    if (c->records == 0)
+        chunk_begin(&c->body, RECORD_STEPS);
+    chunk_add_step(&c->body, r);
+    if (++c->records >= DRAIN_CHUNK_RECORDS)
+        publish_chunk(s, shard);
+}
+
+int sweep_flush(struct sweep *s)
+{
+    struct mq_outcome outcome;
+    size_t waiting = mq_publisher_unconfirmed(s->publisher);
+    for (unsigned i = 0; i < s->shards; i++)
+        waiting += s->chunks[i].records;
+    if (waiting == 0)
+        return 0;
+    FAULT("sweep.found");
+    for (unsigned i = 0; i < s->shards; i++)
+        publish_chunk(s, i);
+    int r = mq_publisher_flush(s->publisher, CONFIRM_MS);
+    while (mq_publisher_next(s->publisher, &outcome)) {
+        if (!outcome.confirmed)
+            r = -ENOENT;
+    }
+    if (s->not_told)
+        r = -ETIMEDOUT;
+    s->not_told = false;
+    if (r != 0)
+        new_publisher(s);
+    FAULT("sweep.told");
+    return r;
+}
+
+/* ---- turns ---- */
+
+static int64_t within(int64_t ms, int64_t least, int64_t most)
+{
+    return MIN_OF(MAX_OF(ms, least), most);
+}
+
+struct duty {
+    const char *name;
+    int (*run)(struct sweep *s);
+    int64_t every_ms;
+};
+
+static int64_t run_duties(struct sweep *s)
+{
+    const struct conf_main *m = &gateways_conf(s->conf)->main;
+    const struct duty duties[] = {
+        {"partitions", sweep_partitions, 60 * MINUTE_MS},
+        {"open claims", sweep_open_claims, within(m->dispatch.claim_horizon_ms / 10, SECOND_MS, MINUTE_MS)},
+        {"no report", sweep_no_report, within(m->callback.report_horizon_ms / 20, SECOND_MS, 10 * MINUTE_MS)},
+        {"inference", sweep_infer, within(m->callback.flush_interval_ms, SECOND_MS, MINUTE_MS)},
+        {"parked", sweep_give_up, within(m->callback.park_horizon_ms / 20, SECOND_MS, 10 * MINUTE_MS)},
+    };
+    for (size_t i = 0; i < COUNT_OF(duties) && !s->stopping; i++) {
+        if (clock_mono_ms() < s->due_ms[i])
+            continue;
+        int r = duties[i].run(s);
+        if (r != 0) {
+            const char *why = r > 0 || *db_error(s->db) ? db_error(s->db) : strerror(-r);
+            const struct log_field fields[] = {L_STR("sweep", duties[i].name), L_STR("error", why)};
+            log_trouble_begins(&s->trouble, "a sweep cannot be done now", fields, COUNT_OF(fields));
+            s->due_ms[i] = clock_mono_ms() + within(duties[i].every_ms, SECOND_MS, 5 * SECOND_MS);
+            return r;
+        }
+        s->due_ms[i] = clock_mono_ms() + duties[i].every_ms;
+    }
+    log_trouble_ends(&s->trouble, "sweeps go on");
+    return 0;
+}
+
+/* The lock is the session's: a lost connection loses it, and another process may have it by now. */
+static bool hold_lock(struct sweep *s)
+{
+    auto_result result = NULL;
+    if (db_ready(s->db) != 0)
+        return false;
+    if (s->locked_generation == db_generation(s->db))
+        return true;
+    if (db_run(s->db, &sql_sweep_lock, NULL, &result) != 0 || !db_bool(result, 0, 0))
+        return false;
+    s->locked_generation = db_generation(s->db);
+    log_debug("sweeps are ours");
+    return true;
+}
+
+static void rest(struct sweep *s, int64_t ms)
+{
+    for (int64_t until_ms = clock_mono_ms() + ms; !s->stopping && clock_mono_ms() < until_ms;) {
+        mq_publisher_pump(s->publisher, 0);
+        usleep(100000);
+    }
+}
+
+static void *sweep_thread(void *arg)
+{
+    struct sweep *s = arg;
+    while (!s->stopping) {
+        s->sweeping = hold_lock(s);
+        if (s->sweeping) {
+            s->conf = gateways_now_get(s->gateways);
+            run_duties(s);
+            gateways_unref(s->conf);
+            s->conf = NULL;
+        }
+        rest(s, TICK_MS);
+    }
+    return NULL;
+}
+
+struct sweep *sweep_start(struct gateways_now *gateways)
+{
+    struct sweep *s = xcalloc(1, sizeof(*s));
+    s->gateways = gateways;
+    s->start = gateways_now_get(gateways);
+    const struct conf_main *m = &gateways_conf(s->start)->main;
+    struct db_options o = callback_db_options(m, "smschain callback sweep");
+    s->db = db_new(&o);
+    s->words = words_new();
+    s->shards = (unsigned)MAX_OF(m->broker.update_shards, 1);
+    s->chunks = xcalloc(s->shards, sizeof(*s->chunks));
+    new_publisher(s);
+    int r = pthread_create(&s->thread, NULL, sweep_thread, s);
+    if (r != 0) {
+        log_error("sweep thread cannot be started", L_ERRNO(-r));
+        abort();
+    }
+    return s;
+}
+
+void sweep_stop(struct sweep *s)
+{
+    s->stopping = true;
+}
+
+void sweep_join(struct sweep *s)
+{
+    pthread_join(s->thread, NULL);
+    mq_publisher_free(s->publisher);
+    db_free(s->db);
+    words_free(s->words);
+    for (unsigned i = 0; i < s->shards; i++)
+        buf_deinit(&s->chunks[i].body);
+    free(s->chunks);
+    gateways_unref(s->start);
+    free(s);
+}
+
+void sweep_put_figures(struct sweep *s, struct figures *f)
+{
+    figures_set(f, "sweeping", s->sweeping);
+    figures_set(f, "open_claims_told", s->open_claims);
+    figures_set(f, "no_report_told", s->no_report);
+    figures_set(f, "inferred", s->inferred);
+    figures_set(f, "given_up", s->given_up);
+}

@@ -1,0 +1,52 @@
+/* One step as the batching consumer works with it: checked, its words and ids in the form in which they are compared.
+ * All its strings live in the arena of its batch. */
+#pragma once
+#include "callback/arena.h"
+#include "callback/msg_id.h"
+#include "callback/words.h"
+#include "lib/record.h"
+#include "lib/seq_id.h"
+#include "lib/state.h"
+
+#define TOLD_NO_STATE     (-1) /* an event that changes no state */
+#define TOLD_ERROR_MAX    500
+#define TOLD_SEGMENTS_MAX 255
+
+enum told_fate {
+    TOLD_OPEN = 0,
+    TOLD_APPLIED,
+    TOLD_PARKED, /* its predecessor is not known yet */
+};
+struct told {
+    struct seq_id id; /* sms_id 0: not known; a report is told by its msg_id and finds it in the fold */
+    int64_t number, at, gateway_at;
+    struct word *gateway, *reason;
+    const char *msg_id;  /* as compared; NULL: none */
+    const char *written; /* the same as the gateway wrote it; the same pointer where equal */
+    const char *error, *raw, *version, *origin;
+    uint64_t digest;   /* of what makes two tellings the same, apart from whose they are */
+    int64_t parked_id; /* > 0: it comes from the table `parked` */
+    enum step step;
+    int16_t state; /* enum state, or TOLD_NO_STATE */
+    int16_t segments;
+    bool named;   /* it says itself which attempt it is about */
+    bool claimed; /* that attempt's claim is in the table */
+    bool instant;
+    enum told_fate fate;
+};
+
+struct told_rules { /* what a record is checked against */
+    int64_t now_ms;
+    int64_t keep_days; /* claims are kept so long: an older telling can be matched by nothing any more */
+    enum msg_id_form form; /* of this gateway's ids in this kind of step */
+};
+/* NULL: *ret is good. Else why this record can never be applied, for sms.dead; static text. */
+const char *told_from_record(const struct step_record *r, const struct told_rules *rules, struct words *words,
+                             struct arena *arena, struct told *ret);
+/* The record again, as it stands in `parked` and in sms.dead. */
+void told_encode(const struct told *t, struct buf *out);
+
+/* event.digest: equal for two tellings of the same thing about the same attempt, however often and by whom. */
+int64_t told_event_digest(const struct told *t);
+/* parked.digest, quarantine.digest */
+int64_t told_park_digest(const struct told *t);
