@@ -100,7 +100,8 @@ void buf_vaddf(struct buf *b, const char *format, va_list ap)
     va_end(again);
 }
 
-/* Length of the well-formed UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), 0: there is none. */
+/* Length of the well-formed UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), 0: there is
+ * none. */
 static size_t utf8_sequence(const unsigned char *s, size_t len)
 {
     unsigned char c = s[0], low = 0x80, high = 0xBF;
@@ -180,8 +181,8 @@ void buf_add_url_encoded(struct buf *b, const char *s, size_t len)
     static const char hex_upper[] = "0123456789ABCDEF"; /* RFC 3986 asks for upper case */
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)s[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-            c == '_' || c == '~') {
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+            c == '.' || c == '_' || c == '~') {
             buf_add_char(b, (char)c);
         } else {
             char escape[3] = {'%', hex_upper[c >> 4], hex_upper[c & 15]};

@@ -29,7 +29,8 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Years are counted from March, so that the leap day is the last of its year; 400 of them have 146,097 days. */
+/* Years are counted from March, so that the leap day is the last of its year; 400 of them have 146,097 days.
+ */
 int64_t clock_days_of(int year, int month, int day)
 {
     int64_t y = (int64_t)year - (month <= 2);
@@ -71,9 +72,9 @@ char *clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
     int ms = (int)(wall_ms - day * DAY_MS);
     int year, month, mday;
     clock_date_of(day, &year, &month, &mday);
-    snprintf(out, CLOCK_ISO_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)year % 10000, (unsigned)month % 100,
-             (unsigned)mday % 100, (unsigned)(ms / 3600000) % 100, (unsigned)(ms / 60000 % 60),
-             (unsigned)(ms / 1000 % 60), (unsigned)(ms % 1000));
+    snprintf(out, CLOCK_ISO_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)year % 10000,
+             (unsigned)month % 100, (unsigned)mday % 100, (unsigned)(ms / 3600000) % 100,
+             (unsigned)(ms / 60000 % 60), (unsigned)(ms / 1000 % 60), (unsigned)(ms % 1000));
     return out;
 }
 
@@ -137,8 +138,9 @@ bool clock_parse_iso(const char *s, int64_t *ret_wall_ms)
         return false;
     if (day > clock_days_in_month(year, month))
         return false;
-    if ((hour = take_digits(&s, 2)) < 0 || hour > 23 || !take_char(&s, ":") || (minute = take_digits(&s, 2)) < 0 ||
-        minute > 59 || !take_char(&s, ":") || (second = take_digits(&s, 2)) < 0 || second > 60)
+    if ((hour = take_digits(&s, 2)) < 0 || hour > 23 || !take_char(&s, ":") ||
+        (minute = take_digits(&s, 2)) < 0 || minute > 59 || !take_char(&s, ":") ||
+        (second = take_digits(&s, 2)) < 0 || second > 60)
         return false; /* 60: a leap second, which counts as the next one */
     if (!take_fraction(&s, &ms) || !take_zone(&s, &offset_s) || *s != '\0')
         return false;

@@ -17,5 +17,6 @@ int64_t clock_days_of(int year, int month, int day);
 void clock_date_of(int64_t days, int *ret_year, int *ret_month, int *ret_day);
 int clock_days_in_month(int year, int month);
 
-/* Jittered exponential back-off: base, 2*base, 4*base … up to max, each times 0.5 to 1.0. attempt counts from 1. */
+/* Jittered exponential back-off: base, 2*base, 4*base … up to max, each times 0.5 to 1.0. attempt counts
+ * from 1. */
 int64_t clock_backoff_ms(unsigned attempt, int64_t base_ms, int64_t max_ms);

@@ -1,4 +1,5 @@
-/* CRC-32C, eight bytes a step by tables (slicing-by-8), which is fast enough for a disk and needs no special CPU. */
+/* CRC-32C, eight bytes a step by tables (slicing-by-8), which is fast enough for a disk and needs no special
+ * CPU. */
 #include "lib/crc32c.h"
 
 #include <pthread.h>
@@ -29,8 +30,8 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t len)
     crc = ~crc;
     for (; len >= 8; p += 8, len -= 8) {
         crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-        crc = table[7][crc & 255] ^ table[6][(crc >> 8) & 255] ^ table[5][(crc >> 16) & 255] ^ table[4][crc >> 24] ^
-              table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
+        crc = table[7][crc & 255] ^ table[6][(crc >> 8) & 255] ^ table[5][(crc >> 16) & 255] ^
+              table[4][crc >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
     }
     for (; len > 0; p++, len--)
         crc = (crc >> 8) ^ table[0][(crc ^ *p) & 255];

@@ -1,5 +1,5 @@
-/* Writing the journal: appenders queue framed records, one thread writes all that wait and makes them durable with
- * one fdatasync. What a failed batch wrote is truncated away. */
+/* Writing the journal: appenders queue framed records, one thread writes all that wait and makes them durable
+ * with one fdatasync. What a failed batch wrote is truncated away. */
 #include "lib/journal_files.h"
 
 #include "lib/crc32c.h"
@@ -18,7 +18,7 @@ struct journal_entry {
     void (*done)(void *arg, int result);
     void *arg;
     int result;
-    size_t len;           /* of bytes, the header included */
+    size_t len;            /* of bytes, the header included */
     unsigned char bytes[]; /* as it will stand in the file */
 };
 
@@ -105,7 +105,8 @@ static int write_batch(struct journal *j, const struct journal_entry *first)
     if (r == 0 && at == 0 && fsync(j->dir_fd) < 0)
         r = -errno;
     if (r < 0) {
-        /* What a failed fdatasync wrote is not known, and a second one may lie: this file ends where it was. */
+        /* What a failed fdatasync wrote is not known, and a second one may lie: this file ends where it was.
+         */
         if (ftruncate(j->writing, (off_t)at) < 0)
             log_error("journal cannot be truncated", L_STR("dir", j->dir), L_ERRNO(-errno));
         end_file(j);
@@ -188,8 +189,8 @@ static void *writer_thread(void *arg)
 
 /* ---- appending ---- */
 
-void journal_append_async(struct journal *j, const void *record, size_t len, void (*done)(void *arg, int result),
-                          void *arg)
+void journal_append_async(struct journal *j, const void *record, size_t len,
+                          void (*done)(void *arg, int result), void *arg)
 {
     if (!j->has_writer || len == 0 || len > j->record_max_bytes) {
         done(arg, j->has_writer ? -EMSGSIZE : -EROFS);

@@ -9,8 +9,8 @@
 #define JOURNAL_MAGIC_BYTES  8
 #define JOURNAL_HEADER_BYTES 8 /* of a record: length, CRC-32C */
 
-/* Files are kept oldest first. A node is made by the writer (or when the directory is opened) and freed by whoever
- * finds it drained and confirmed; its fields are under the journal's lock. */
+/* Files are kept oldest first. A node is made by the writer (or when the directory is opened) and freed by
+ * whoever finds it drained and confirmed; its fields are under the journal's lock. */
 struct journal_file {
     struct journal_file *next;
     uint32_t number;
@@ -50,7 +50,8 @@ struct journal {
 };
 
 void journal_file_name(uint32_t number, char out[32]);
-struct journal_file *journal_add_file(struct journal *j, uint32_t number, uint64_t bytes, bool closed); /* locked */
+struct journal_file *journal_add_file(struct journal *j, uint32_t number, uint64_t bytes,
+                                      bool closed); /* locked */
 void journal_drop_drained(struct journal *j);
 /* Takes over the directory: its lock and the files that are in it. JOURNAL_TAKEN: its owner lives. */
 enum { JOURNAL_TAKEN = 1 };

@@ -10,9 +10,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define WINDOW_BYTES     (64u << 10)
+#define WINDOW_BYTES      (64u << 10)
 #define FOREIGN_MAX_BYTES JOURNAL_QUEUE_MAX_BYTES /* of a record another configuration may have written */
-#define TAKE_TRIES       50
+#define TAKE_TRIES        50
 
 void journal_file_name(uint32_t number, char out[32])
 {
@@ -42,7 +42,8 @@ static void delete_file(struct journal *j, const struct journal_file *f)
     journal_file_name(f->number, name);
     if (!f->damaged) {
         if (unlinkat(j->dir_fd, name, 0) < 0 && errno != ENOENT)
-            log_error("journal file cannot be deleted", L_STR("dir", j->dir), L_STR("file", name), L_ERRNO(-errno));
+            log_error("journal file cannot be deleted", L_STR("dir", j->dir), L_STR("file", name),
+                      L_ERRNO(-errno));
         return;
     }
     auto_free char *aside = xasprintf("%s.%s.damaged", j->dir, name);
@@ -244,8 +245,8 @@ bool journal_next(struct journal *j, struct journal_record *ret)
             return false;
         }
         if (r == READ_DAMAGED) {
-            log_error("journal file is damaged: what follows is not read and the file is kept", L_STR("dir", j->dir),
-                      L_INT("file", f.number), L_INT("at", j->read_at));
+            log_error("journal file is damaged: what follows is not read and the file is kept",
+                      L_STR("dir", j->dir), L_INT("file", f.number), L_INT("at", j->read_at));
             journal_rotate(j); /* if it is the one being written */
         } else if (!f.closed) {
             return false;
@@ -398,7 +399,8 @@ int journal_take_dir(const char *dir, bool make, struct journal **ret)
 
 void journal_leave_dir(struct journal *j)
 {
-    /* A file that was read and confirmed to its last record, but not known to be at its end, is found so now. */
+    /* A file that was read and confirmed to its last record, but not known to be at its end, is found so now.
+     */
     struct journal_record none;
     if (j->files && j->confirmed > 0 && j->confirmed >= j->newest->last && !journal_next(j, &none))
         journal_drop_drained(j);
@@ -426,7 +428,8 @@ int journal_adopt(const char *parent, int (*take)(struct journal *dead, void *ar
         if (r != 0)
             continue;
         if (j->files)
-            log_info("journal of a dead process is adopted", L_STR("dir", dir), L_INT("bytes", j->backlog_bytes));
+            log_info("journal of a dead process is adopted", L_STR("dir", dir),
+                     L_INT("bytes", j->backlog_bytes));
         if (!j->files || take(j, arg) == 0)
             journal_confirm(j, UINT64_MAX);
         journal_leave_dir(j);

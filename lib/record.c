@@ -1,12 +1,12 @@
 /* The codec of the wire, first half: the tables of fields, and writing, straight into a buffer. */
 #include "lib/record_table.h"
 
-#define FIELD_OF(record, kind, member, must)                                                                     \
-    {.name = #member,                                                                                            \
-     .prefix = "\"" #member "\":",                                                                               \
-     .prefix_len = sizeof("\"" #member "\":") - 1,                                                               \
-     .type = TYPE_##kind,                                                                                        \
-     .needed = (must),                                                                                           \
+#define FIELD_OF(record, kind, member, must)                                                                 \
+    {.name = #member,                                                                                        \
+     .prefix = "\"" #member "\":",                                                                           \
+     .prefix_len = sizeof("\"" #member "\":") - 1,                                                           \
+     .type = TYPE_##kind,                                                                                    \
+     .needed = (must),                                                                                       \
      .offset = offsetof(struct record, member)},
 #define ROW_MAY(kind, member)   FIELD_OF(row_record, kind, member, false)
 #define ROW_MUST(kind, member)  FIELD_OF(row_record, kind, member, true)
@@ -92,7 +92,8 @@ static void add_field(struct buf *b, const struct field *f, const void *value)
     }
 }
 
-/* Between two records of a chunk. A record alone, or the first one after chunk_begin's '[', has nothing before it. */
+/* Between two records of a chunk. A record alone, or the first one after chunk_begin's '[', has nothing
+ * before it. */
 static void add_comma(struct buf *b)
 {
     if (b->len > 0 && b->data[b->len - 1] == '}')

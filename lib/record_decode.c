@@ -1,5 +1,5 @@
-/* The codec of the wire, second half: reading, through json-c (strict, UTF-8 checked, bounded depth) into an arena that
- * the chunk owns. */
+/* The codec of the wire, second half: reading, through json-c (strict, UTF-8 checked, bounded depth) into an
+ * arena that the chunk owns. */
 #include "lib/record_table.h"
 #include "lib/seq_id.h"
 #include "lib/state.h"
@@ -15,7 +15,7 @@ struct arena {
         struct arena_block *older;
         size_t used, size;
         max_align_t bytes[];
-    } *newest;
+    } * newest;
 };
 
 static void *arena_take(struct arena *a, size_t bytes, size_t align)
@@ -191,8 +191,8 @@ static const char *step_check(const struct step_record *s, const char **ret_fiel
 {
     const char *wrong = NULL;
     enum state state;
-    if (s->step != STEP_SUBMITTED && s->step != STEP_ACCEPTED && s->step != STEP_STATUS && s->step != STEP_OUTCOME &&
-        s->step != STEP_QUARANTINE) {
+    if (s->step != STEP_SUBMITTED && s->step != STEP_ACCEPTED && s->step != STEP_STATUS &&
+        s->step != STEP_OUTCOME && s->step != STEP_QUARANTINE) {
         *ret_field = "step";
         return "is none that is known";
     }
@@ -237,7 +237,8 @@ static const char *read_record(struct chunk *c, struct json_object *from, void *
         if (found == type->count || !it.val)
             continue; /* unknown fields are a newer writer's; null is as good as absent */
         *ret_field = type->fields[found].name;
-        const char *wrong = read_field(c->arena, &type->fields[found], it.val, (char *)to + type->fields[found].offset);
+        const char *wrong =
+            read_field(c->arena, &type->fields[found], it.val, (char *)to + type->fields[found].offset);
         if (wrong)
             return wrong;
         seen |= UINT32_C(1) << found;
@@ -252,8 +253,8 @@ static const char *read_record(struct chunk *c, struct json_object *from, void *
     return c->kind == RECORD_STEPS ? step_check(to, ret_field) : NULL;
 }
 
-static void add_bad(struct chunk *c, size_t capacity, struct json_object *record, size_t index, const char *field,
-                    const char *wrong)
+static void add_bad(struct chunk *c, size_t capacity, struct json_object *record, size_t index,
+                    const char *field, const char *wrong)
 {
     if (!c->bad)
         c->bad = arena_array(c->arena, capacity, sizeof(*c->bad));
@@ -354,9 +355,10 @@ int chunk_decode(const void *body, size_t len, struct chunk **ret, char **ret_wh
     if (r != 0)
         return r;
     struct json_object *word, *records;
-    const char *kind = json_object_object_get_ex(root, "kind", &word) && json_object_is_type(word, json_type_string)
-                           ? json_object_get_string(word)
-                           : "";
+    const char *kind =
+        json_object_object_get_ex(root, "kind", &word) && json_object_is_type(word, json_type_string)
+            ? json_object_get_string(word)
+            : "";
     size_t k = 0;
     while (k < RECORD_KINDS && strcmp(record_types[k].kind, kind) != 0)
         k++;
@@ -364,7 +366,8 @@ int chunk_decode(const void *body, size_t len, struct chunk **ret, char **ret_wh
         *ret_why = xstrdup("'kind' is none that is known");
         return CHUNK_UNREADABLE;
     }
-    if (!json_object_object_get_ex(root, "records", &records) || !json_object_is_type(records, json_type_array)) {
+    if (!json_object_object_get_ex(root, "records", &records) ||
+        !json_object_is_type(records, json_type_array)) {
         *ret_why = xstrdup("'records' is no list");
         return CHUNK_UNREADABLE;
     }

@@ -1,5 +1,5 @@
-/* Inside of the codec: the table of fields that its two halves, writing (record.c) and reading (record_decode.c),
- * share. */
+/* Inside of the codec: the table of fields that its two halves, writing (record.c) and reading
+ * (record_decode.c), share. */
 #pragma once
 #include "lib/record.h"
 

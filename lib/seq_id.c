@@ -1,4 +1,5 @@
-/* seq_id as text and back. The parser is strict: a report's reference is foreign until it reads as one of ours. */
+/* seq_id as text and back. The parser is strict: a report's reference is foreign until it reads as one of
+ * ours. */
 #include "lib/seq_id.h"
 
 #include <stdio.h>

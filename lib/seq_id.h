@@ -1,5 +1,5 @@
-/* sms_id and seq_id. sms_id = days since 2020 * 2^36 + n: exact in JSON (below 2^53), and its day is its partition.
- * seq_id = "sms_id.segment.attempt", all decimal: names one attempt of one segment. */
+/* sms_id and seq_id. sms_id = days since 2020 * 2^36 + n: exact in JSON (below 2^53), and its day is its
+ * partition. seq_id = "sms_id.segment.attempt", all decimal: names one attempt of one segment. */
 #pragma once
 #include "lib/base.h"
 
@@ -23,5 +23,6 @@ static inline int64_t sms_id_day_first(int day)
 }
 
 char *seq_id_format(const struct seq_id *id, char out[SEQ_ID_SIZE]); /* returns out */
-/* The whole string, no sign, no leading zero; 0 < sms_id < 2^53, segment and attempt fit the tables' smallint. */
+/* The whole string, no sign, no leading zero; 0 < sms_id < 2^53, segment and attempt fit the tables'
+ * smallint. */
 bool seq_id_parse(const char *s, struct seq_id *ret);

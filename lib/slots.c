@@ -1,5 +1,5 @@
-/* The slots file: one header page, then the slots. Its name, its inode, the boot id and a checksum stand in the
- * header, so that only the very file that the dead process was writing counts. */
+/* The slots file: one header page, then the slots. Its name, its inode, the boot id and a checksum stand in
+ * the header, so that only the very file that the dead process was writing counts. */
 #include "lib/slots.h"
 #include "lib/crc32c.h"
 #include "lib/log.h"
@@ -122,14 +122,16 @@ static int write_header(struct slots *s, const char *gateway, uint32_t count, in
 }
 
 /* Made and locked under another name first: nobody may find it whole but not yet locked. */
-static int make_file(struct slots *s, const char *new_path, const char *gateway, uint32_t count, int64_t epoch)
+static int make_file(struct slots *s, const char *new_path, const char *gateway, uint32_t count,
+                     int64_t epoch)
 {
     s->fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->fd < 0)
         return -errno;
     if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
         return -errno;
-    int r = posix_fallocate(s->fd, 0, (off_t)file_bytes(count)); /* a full disk says so here, not by SIGBUS later */
+    int r = posix_fallocate(s->fd, 0,
+                            (off_t)file_bytes(count)); /* a full disk says so here, not by SIGBUS later */
     if (r != 0)
         return -r;
     r = map_file(s, count);
@@ -199,7 +201,8 @@ struct slot *slots_at(struct slots *s, uint32_t i)
     return i < s->header->count ? &s->slots[i] : NULL;
 }
 
-/* ---- the life of one slot. Whatever the instant of the kill, `state` never says more than what is stored. ---- */
+/* ---- the life of one slot. Whatever the instant of the kill, `state` never says more than what is stored.
+ * ---- */
 
 static uint32_t identity_crc(const struct slot *slot)
 {
@@ -217,7 +220,8 @@ struct slot *slot_take(struct slots *s, int64_t sms_id, int segment, int64_t num
         s->next = s->next + 1 < count ? s->next + 1 : 0;
         if (atomic_load(&slot->state) != SLOT_FREE)
             continue;
-        atomic_thread_fence(memory_order_seq_cst); /* nothing of the new life is stored while the old one counts */
+        atomic_thread_fence(
+            memory_order_seq_cst); /* nothing of the new life is stored while the old one counts */
         slot->answer = 0;
         slot->sms_id = sms_id;
         slot->segment = segment;
@@ -257,7 +261,8 @@ static void copy_cut(char *to, size_t size, const char *from)
     to[len] = '\0';
 }
 
-void slot_answer(struct slot *slot, enum slot_answer answer, const char *msg_id, const char *reason, int64_t now_ms)
+void slot_answer(struct slot *slot, enum slot_answer answer, const char *msg_id, const char *reason,
+                 int64_t now_ms)
 {
     size_t len = msg_id ? strlen(msg_id) : 0;
     bool whole = len < SLOT_MSG_ID_SIZE;
@@ -286,7 +291,8 @@ enum slot_verdict slots_verdict(const struct slot *slot)
     if (state == SLOT_MARKED)
         return SLOT_DOUBT;
     if (slot->answer < SLOT_ANSWER_ACCEPTED || slot->answer > SLOT_ANSWER_IN_DOUBT ||
-        !memchr(slot->msg_id, '\0', sizeof(slot->msg_id)) || !memchr(slot->reason, '\0', sizeof(slot->reason)))
+        !memchr(slot->msg_id, '\0', sizeof(slot->msg_id)) ||
+        !memchr(slot->reason, '\0', sizeof(slot->reason)))
         return SLOT_DOUBT;
     return SLOT_REPUBLISH;
 }
@@ -327,8 +333,8 @@ static void set_aside(const struct slots *s, const char *why)
     auto_free char *aside = xasprintf("%s.unproven", s->path);
     int r = rename(s->path, aside) < 0 ? -errno : 0;
     if (r < 0)
-        log_error("slots file proves nothing and cannot be renamed", L_STR("file", s->path), L_STR("why", why),
-                  L_ERRNO(r));
+        log_error("slots file proves nothing and cannot be renamed", L_STR("file", s->path),
+                  L_STR("why", why), L_ERRNO(r));
     else
         log_warn("slots file proves nothing: its claims are left to the sweep", L_STR("file", aside),
                  L_STR("why", why));
@@ -379,7 +385,8 @@ static void drop_unfinished(const char *dir, const char *name)
     auto_free char *path = xasprintf("%s/%s", dir, name);
     auto_fd int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && time(NULL) - st.st_mtime > STALE_NEW_S)
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+        time(NULL) - st.st_mtime > STALE_NEW_S)
         unlink(path);
 }
 

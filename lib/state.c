@@ -5,18 +5,12 @@ static const struct {
     enum state state;
     const char *word;
 } words[] = {
-    {STATE_QUEUED, "queued"},
-    {STATE_SUBMITTED, "submitted"},
-    {STATE_IN_DOUBT, "in_doubt"},
-    {STATE_ACCEPTED, "accepted"},
-    {STATE_STALE, "stale"},
-    {STATE_SUPPRESSED, "suppressed"},
-    {STATE_CANCELLED, "cancelled"},
-    {STATE_RENDER_ERROR, "render_error"},
-    {STATE_UNKNOWN, "unknown"},
-    {STATE_EXPIRED, "expired"},
-    {STATE_REJECTED, "rejected"},
-    {STATE_UNDELIVERED, "undelivered"},
+    {STATE_QUEUED, "queued"},       {STATE_SUBMITTED, "submitted"},
+    {STATE_IN_DOUBT, "in_doubt"},   {STATE_ACCEPTED, "accepted"},
+    {STATE_STALE, "stale"},         {STATE_SUPPRESSED, "suppressed"},
+    {STATE_CANCELLED, "cancelled"}, {STATE_RENDER_ERROR, "render_error"},
+    {STATE_UNKNOWN, "unknown"},     {STATE_EXPIRED, "expired"},
+    {STATE_REJECTED, "rejected"},   {STATE_UNDELIVERED, "undelivered"},
     {STATE_DELIVERED, "delivered"},
 };
 

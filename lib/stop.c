@@ -1,5 +1,5 @@
-/* A small thread of its own takes the signals, and every other thread has them blocked: no system call anywhere is
- * interrupted by one, and a second SIGTERM ends the process even when all the others hang. */
+/* A small thread of its own takes the signals, and every other thread has them blocked: no system call
+ * anywhere is interrupted by one, and a second SIGTERM ends the process even when all the others hang. */
 #include "lib/stop.h"
 #include "lib/log.h"
 
@@ -14,8 +14,9 @@ static _Atomic int signal_fd = -1;
 static _Atomic bool stopping, reload_pending;
 static pthread_mutex_t wake_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static unsigned wakes;                 /* under wake_lock: signals so far */
-static _Thread_local unsigned seen_wakes; /* a signal wakes each waiting thread once, not for as long as it is pending */
+static unsigned wakes; /* under wake_lock: signals so far */
+static _Thread_local unsigned
+    seen_wakes; /* a signal wakes each waiting thread once, not for as long as it is pending */
 
 static void announce(void)
 {

@@ -1,5 +1,5 @@
-/* Time zones by GLib's GTimeZone: it reads the tz database itself, keeps no state of the process, and its objects
- * never change once made, so threads may share them. */
+/* Time zones by GLib's GTimeZone: it reads the tz database itself, keeps no state of the process, and its
+ * objects never change once made, so threads may share them. */
 #include "lib/zone.h"
 #include "lib/clock.h"
 
@@ -12,8 +12,8 @@ struct zone {
     GTimeZone *tz;
 };
 
-/* GLib takes much for a zone that is none in the database ("+01:00", "XYZ3", a path), and a mistyped name must not
- * become a zone: so the name's file has to be there. */
+/* GLib takes much for a zone that is none in the database ("+01:00", "XYZ3", a path), and a mistyped name
+ * must not become a zone: so the name's file has to be there. */
 static bool name_in_database(const char *name)
 {
     size_t len = strlen(name);
@@ -29,7 +29,8 @@ static bool name_in_database(const char *name)
     FILE *f = fopen(path, "re");
     if (!f)
         return false;
-    bool is_zone = fread(magic, 1, sizeof(magic), f) == sizeof(magic) && memcmp(magic, "TZif", sizeof(magic)) == 0;
+    bool is_zone =
+        fread(magic, 1, sizeof(magic), f) == sizeof(magic) && memcmp(magic, "TZif", sizeof(magic)) == 0;
     fclose(f);
     return is_zone;
 }
@@ -89,16 +90,18 @@ static int64_t offset_change(const struct zone *z, int64_t low, int64_t high)
 
 enum zone_fit zone_utc_of(const struct zone *z, const struct zone_civil *c, int64_t ret_utc_s[2])
 {
-    int64_t local_s = clock_days_of(c->year, c->month, c->day) * DAY_S + c->hour * 3600 + c->minute * 60 + c->second;
-    /* No zone is more than 14 hours off UTC, so a day on both sides of the reading, taken as if it were UTC, lies
-     * before and after the moments meant; zones change at most once in two days. */
+    int64_t local_s =
+        clock_days_of(c->year, c->month, c->day) * DAY_S + c->hour * 3600 + c->minute * 60 + c->second;
+    /* No zone is more than 14 hours off UTC, so a day on both sides of the reading, taken as if it were UTC,
+     * lies before and after the moments meant; zones change at most once in two days. A reading that comes
+     * twice comes first under the larger offset, the one before. */
     int before = zone_offset_s(z, local_s - DAY_S), after = zone_offset_s(z, local_s + DAY_S);
     int64_t early = local_s - before, late = local_s - after;
     bool early_fits = zone_offset_s(z, early) == before;
     bool late_fits = before != after && zone_offset_s(z, late) == after;
     if (early_fits && late_fits) {
-        ret_utc_s[0] = MIN_OF(early, late);
-        ret_utc_s[1] = MAX_OF(early, late);
+        ret_utc_s[0] = early;
+        ret_utc_s[1] = late;
         return ZONE_TWICE;
     }
     if (early_fits || late_fits) {

@@ -1,5 +1,5 @@
-/* The ground: buffers and their two ways of quoting, clocks (data/iso.txt), ids (data/seq_id.txt), CRC-32C, the stop
- * signal and the fault points. */
+/* The ground: buffers and their two ways of quoting, clocks (data/iso.txt), ids (data/seq_id.txt), CRC-32C,
+ * the stop signal and the fault points. */
 #include "lib/base.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
@@ -97,7 +97,11 @@ static void json_strings(void **state)
         {"\xF4\x8F\xBF\xBF", 4, "\"\xF4\x8F\xBF\xBF\""},
         {"\xE2\x82\xAC", 3, "\"\xE2\x82\xAC\""},
         /* not UTF-8: one U+FFFD a byte */
-        {"a\xFF" "b", 3, "\"a\xEF\xBF\xBD" "b\""},
+        {"a\xFF"
+         "b",
+         3,
+         "\"a\xEF\xBF\xBD"
+         "b\""},
         {"\xC3", 1, "\"\xEF\xBF\xBD\""},
         {"\xC0\x80", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},
         {"\xE0\x80\x80", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},
@@ -231,10 +235,10 @@ static void *wait_long(void *arg)
 }
 
 /* The child's own checks end it with the line of the first one that fails. */
-#define CHILD_CHECK(what)                                                                                        \
-    do {                                                                                                         \
-        if (!(what))                                                                                             \
-            _exit(__LINE__ % 100 + 1);                                                                           \
+#define CHILD_CHECK(what)                                                                                    \
+    do {                                                                                                     \
+        if (!(what))                                                                                         \
+            _exit(__LINE__ % 100 + 1);                                                                       \
     } while (0)
 
 static bool fd_readable(int fd)
@@ -347,8 +351,13 @@ static void faults(void **state)
     static const struct {
         const char *fault;
         bool dies;
-    } cases[] = {{"test.many:3", true}, {"test.many:4000", true}, {"test.many:4001", false}, {"test.one", true},
-                 {"test.man:1", false}, {"test.oneness:1", false}, {"", false}};
+    } cases[] = {{"test.many:3", true},
+                 {"test.many:4000", true},
+                 {"test.many:4001", false},
+                 {"test.one", true},
+                 {"test.man:1", false},
+                 {"test.oneness:1", false},
+                 {"", false}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         setenv("SMSCHAIN_FAULT", cases[i].fault, 1);
         int status = run_child(reach_points);

@@ -302,9 +302,17 @@ static void a_failed_sync_ends_the_file(void **state)
     assert_int_equal(count_files(dir, ".journal", NULL), 2);
     fail_syncs = 2;
     assert_int_equal(journal_append(j, "lost", 4), JOURNAL_FULL);
-    assert_int_equal(journal_append(j, "lost", 4), JOURNAL_FULL); /* in a new file, which then holds nothing */
+    assert_int_equal(journal_append(j, "lost", 4),
+                     JOURNAL_FULL); /* in a new file, which then holds nothing */
     assert_int_equal(count_files(dir, ".journal", NULL), 2);
     append(j, "at last");
+    expect(j, "before");
+    expect(j, "after");
+    expect(j, "at last");
+    expect_none(j);
+    journal_close(j);
+    /* What was refused was truncated away: it does not come back later. */
+    j = open_small(0);
     expect(j, "before");
     expect(j, "after");
     expect(j, "at last");
@@ -522,7 +530,8 @@ static void what_was_not_read_is_not_deleted(void **state)
     assert_int_equal(access(dir, F_OK), -1);
 }
 
-/* Processes open new directories while another adopts whatever it finds: no directory is lost under its maker. */
+/* Processes open new directories while another adopts whatever it finds: no directory is lost under its
+ * maker. */
 static void adopting_does_not_disturb_makers(void **state)
 {
     (void)state;

@@ -36,26 +36,27 @@ static const char *after_ts(void)
 static void log_all_kinds(void)
 {
     log_init("dispatch", LOG_LOGFMT, LOG_LEVEL_INFO);
-    log_info("breaker opened", L_STR("gateway", "alpha"), L_INT("failures", 5), L_STR("quoted", "a \"b\" =c\\"),
-             L_STR("empty", ""), L_STR("none", NULL), L_STR("lines", "x\ny\x01"), L_ERRNO(-ENOSPC),
-             L_NUMBER("number", 491711234567), L_NUMBER("short", 112), L_STR("utf8", "\xC3\xBC"));
+    log_info("breaker opened", L_STR("gateway", "alpha"), L_INT("failures", 5),
+             L_STR("quoted", "a \"b\" =c\\"), L_STR("empty", ""), L_STR("none", NULL),
+             L_STR("lines", "x\ny\x01"), L_ERRNO(-ENOSPC), L_NUMBER("number", 491711234567),
+             L_NUMBER("short", 112), L_STR("utf8", "\xC3\xBC"));
 }
 
 static void logfmt(void **state)
 {
     (void)state;
     capture(log_all_kinds);
-    assert_string_equal(after_ts(),
-                        "level=info service=dispatch msg=\"breaker opened\" gateway=alpha failures=5 "
-                        "quoted=\"a \\\"b\\\" =c\\\\\" empty=\"\" none= lines=\"x\\ny\\u0001\" "
-                        "error=\"No space left on device\" number=+49********67 short=+*** utf8=\"\xC3\xBC\"\n");
+    assert_string_equal(
+        after_ts(), "level=info service=dispatch msg=\"breaker opened\" gateway=alpha failures=5 "
+                    "quoted=\"a \\\"b\\\" =c\\\\\" empty=\"\" none= lines=\"x\\ny\\u0001\" "
+                    "error=\"No space left on device\" number=+49********67 short=+*** utf8=\"\xC3\xBC\"\n");
 }
 
 static void log_json(void)
 {
     log_init("dispatch", LOG_JSON, LOG_LEVEL_INFO);
-    log_warn("a \"msg\"\n", L_STR("key", "v\xFF"), L_STR("none", NULL), L_INT("n", INT64_MIN), L_ERRNO(-99999),
-             L_NUMBER("number", 491711234567));
+    log_warn("a \"msg\"\n", L_STR("key", "v\xFF"), L_STR("none", NULL), L_INT("n", INT64_MIN),
+             L_ERRNO(-99999), L_NUMBER("number", 491711234567));
 }
 
 static void json(void **state)
@@ -79,9 +80,9 @@ static void log_long(void)
     memcpy(long_value + 2047, "\xC3\xBC", 2); /* the cut would fall into a character */
     for (int form = LOG_LOGFMT; form <= LOG_JSON; form++) {
         log_init("dispatch", (enum log_format)form, LOG_LEVEL_INFO);
-        log_error("long", L_STR("a", long_value), L_STR("b", long_value), L_STR("c", long_value), L_STR("d", long_value),
-                  L_STR("e", long_value), L_STR("f", long_value), L_STR("g", long_value), L_STR("h", long_value),
-                  L_STR("i", long_value));
+        log_error("long", L_STR("a", long_value), L_STR("b", long_value), L_STR("c", long_value),
+                  L_STR("d", long_value), L_STR("e", long_value), L_STR("f", long_value),
+                  L_STR("g", long_value), L_STR("h", long_value), L_STR("i", long_value));
     }
 }
 
@@ -144,8 +145,11 @@ static void trouble_is_said_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logfmt), cmocka_unit_test(json),   cmocka_unit_test(long_lines_stay_whole_lines),
-        cmocka_unit_test(levels), cmocka_unit_test(trouble_is_said_once),
+        cmocka_unit_test(logfmt),
+        cmocka_unit_test(json),
+        cmocka_unit_test(long_lines_stay_whole_lines),
+        cmocka_unit_test(levels),
+        cmocka_unit_test(trouble_is_said_once),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

@@ -1,10 +1,11 @@
-/* The wire: every field of the three tables there and back with hostile values, the exact form, foreign and broken
- * bodies, and what each step needs. */
+/* The wire: every field of the three tables there and back with hostile values, the exact form, foreign and
+ * broken bodies, and what each step needs. */
 #include "lib/record.h"
 #include "lib/record_table.h"
 #include "table.h"
 
-/* Values are set and compared through the same table that makes the codec, so a new field is tested by being there. */
+/* Values are set and compared through the same table that makes the codec, so a new field is tested by being
+ * there. */
 static char *const hostile[] = {
     (char[]){""},
     (char[]){"plain"},
@@ -22,7 +23,8 @@ static void *member(const struct field *f, void *record)
     return (char *)record + f->offset;
 }
 
-static void fill(const struct record_type *type, void *record, unsigned seed, struct row_cell *cells, char **items)
+static void fill(const struct record_type *type, void *record, unsigned seed, struct row_cell *cells,
+                 char **items)
 {
     for (unsigned i = 0; i < type->count; i++) {
         void *at = member(&type->fields[i], record);
@@ -177,19 +179,26 @@ static void exact_form(void **state)
 {
     (void)state;
     auto_buf b = {0};
-    struct step_record s = {.step = STEP_ACCEPTED, .at = 5, .gateway = (char[]){"alpha"}, .seq_id = (char[]){"7.1.1"},
-                            .number = 49171, .msg_id = (char[]){"x\"1"}};
+    struct step_record s = {.step = STEP_ACCEPTED,
+                            .at = 5,
+                            .gateway = (char[]){"alpha"},
+                            .seq_id = (char[]){"7.1.1"},
+                            .number = 49171,
+                            .msg_id = (char[]){"x\"1"}};
     chunk_begin(&b, RECORD_STEPS);
     chunk_add_step(&b, &s);
     chunk_add_step(&b, &s);
     chunk_end(&b);
-#define ONE "{\"step\":101,\"at\":5,\"gateway\":\"alpha\",\"seq_id\":\"7.1.1\",\"number\":49171,\"msg_id\":\"x\\\"1\"}"
+#define ONE                                                                                                  \
+    "{\"step\":101,\"at\":5,\"gateway\":\"alpha\",\"seq_id\":\"7.1.1\",\"number\":49171,\"msg_id\":"         \
+    "\"x\\\"1\"}"
     assert_string_equal(b.data, "{\"v\":1,\"kind\":\"steps\",\"records\":[" ONE "," ONE "]}");
     buf_clear(&b);
     struct row_record r = {.rule = (char[]){"r"}, .tmpl = (char[]){"t"}};
     chunk_add_row(&b, &r);
-    assert_string_equal(b.data, "{\"sms_id\":0,\"number\":0,\"run\":0,\"rule\":\"r\",\"tmpl\":\"t\",\"valid_until\":0,"
-                                "\"row\":{}}");
+    assert_string_equal(
+        b.data, "{\"sms_id\":0,\"number\":0,\"run\":0,\"rule\":\"r\",\"tmpl\":\"t\",\"valid_until\":0,"
+                "\"row\":{}}");
     buf_clear(&b);
     chunk_begin(&b, RECORD_ROWS);
     chunk_end(&b);
@@ -253,10 +262,11 @@ static void record_table(void **state)
 static void bad_records_keep_their_json(void **state)
 {
     (void)state;
-    static const char body[] = "{\"v\":1,\"kind\":\"steps\",\"records\":["
-                               "{\"step\":102,\"at\":1,\"gateway\":\"a/b\",\"msg_id\":\"1\",\"reason\":\"ok\"},"
-                               "{\"step\":102,\"at\":1,\"later\":{\"x\":[1,2]},\"reason\":\"g\xC3\xBC/\"}, 7,"
-                               "{\"step\":102,\"at\":2,\"gateway\":\"a\",\"msg_id\":\"2\",\"reason\":\"ok\"}]}";
+    static const char body[] =
+        "{\"v\":1,\"kind\":\"steps\",\"records\":["
+        "{\"step\":102,\"at\":1,\"gateway\":\"a/b\",\"msg_id\":\"1\",\"reason\":\"ok\"},"
+        "{\"step\":102,\"at\":1,\"later\":{\"x\":[1,2]},\"reason\":\"g\xC3\xBC/\"}, 7,"
+        "{\"step\":102,\"at\":2,\"gateway\":\"a\",\"msg_id\":\"2\",\"reason\":\"ok\"}]}";
     struct chunk *c = NULL;
     char *why = NULL;
     assert_int_equal(chunk_decode(body, sizeof(body) - 1, &c, &why), 0);
@@ -264,7 +274,8 @@ static void bad_records_keep_their_json(void **state)
     assert_string_equal(c->steps[0].gateway, "a/b");
     assert_int_equal(c->steps[1].at, 2);
     assert_int_equal(c->bad_count, 2);
-    assert_string_equal(c->bad[0].json, "{\"step\":102,\"at\":1,\"later\":{\"x\":[1,2]},\"reason\":\"g\xC3\xBC/\"}");
+    assert_string_equal(c->bad[0].json,
+                        "{\"step\":102,\"at\":1,\"later\":{\"x\":[1,2]},\"reason\":\"g\xC3\xBC/\"}");
     assert_string_equal(c->bad[1].json, "7");
     chunk_free(c);
 }
@@ -273,7 +284,10 @@ static void every_cut_body_is_unreadable(void **state)
 {
     (void)state;
     auto_buf b = {0};
-    struct step_record s = {.step = STEP_STATUS, .at = -5, .gateway = (char[]){"g"}, .msg_id = (char[]){"\xC3\xBC\n"},
+    struct step_record s = {.step = STEP_STATUS,
+                            .at = -5,
+                            .gateway = (char[]){"g"},
+                            .msg_id = (char[]){"\xC3\xBC\n"},
                             .reason = (char[]){"r"}};
     chunk_begin(&b, RECORD_STEPS);
     chunk_add_step(&b, &s);
@@ -288,7 +302,8 @@ static void every_cut_body_is_unreadable(void **state)
     }
 }
 
-/* One chunk may be larger than one block of its memory: rows of many empty columns need more than their text. */
+/* One chunk may be larger than one block of its memory: rows of many empty columns need more than their text.
+ */
 static void many_columns(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
-/* The slots file: a process is killed in each state and what it left is read back; files that prove nothing are never
- * believed. */
-#include "lib/slots.h"
+/* The slots file: a process is killed in each state and what it left is read back; files that prove nothing
+ * are never believed. */
 #include "lib/crc32c.h"
 #include "lib/log.h"
+#include "lib/slots.h"
 #include "table.h"
 
 #include <dirent.h>
@@ -194,7 +194,19 @@ static void damage(const char *path, off_t at)
     assert_int_equal(pwrite(fd, &c, 1, at), 1);
 }
 
-enum spoil { COPIED, COPIED_OTHER_NAME, RENAMED, TRUNCATED, EMPTIED, LENGTHENED, OTHER_BOOT, BAD_MAGIC, BAD_HEADER, LINKED, SPOILS };
+enum spoil {
+    COPIED,
+    COPIED_OTHER_NAME,
+    RENAMED,
+    TRUNCATED,
+    EMPTIED,
+    LENGTHENED,
+    OTHER_BOOT,
+    BAD_MAGIC,
+    BAD_HEADER,
+    LINKED,
+    SPOILS
+};
 
 static void spoil_file(enum spoil how, const char *path)
 {

@@ -1,10 +1,12 @@
-/* States: words, finality, and that the rank is an order which makes every sequence of arrival end the same. */
+/* States: words, finality, and that the rank is an order which makes every sequence of arrival end the same.
+ */
 #include "lib/state.h"
 #include "table.h"
 
 static const enum state all[] = {
-    STATE_QUEUED,    STATE_SUBMITTED,    STATE_IN_DOUBT, STATE_ACCEPTED, STATE_STALE,    STATE_SUPPRESSED,  STATE_CANCELLED,
-    STATE_RENDER_ERROR, STATE_UNKNOWN, STATE_EXPIRED,  STATE_REJECTED, STATE_UNDELIVERED, STATE_DELIVERED,
+    STATE_QUEUED,     STATE_SUBMITTED,   STATE_IN_DOUBT,     STATE_ACCEPTED, STATE_STALE,
+    STATE_SUPPRESSED, STATE_CANCELLED,   STATE_RENDER_ERROR, STATE_UNKNOWN,  STATE_EXPIRED,
+    STATE_REJECTED,   STATE_UNDELIVERED, STATE_DELIVERED,
 };
 
 static void words(void **state)
@@ -51,8 +53,8 @@ static void is_an_order(void **state)
             for (size_t c = 0; c < n; c++) {
                 if (replaces(t[a], t[b]) && replaces(t[b], t[c]))
                     assert_true(replaces(t[a], t[c]));
-                /* Two that do not replace each other are equal to everything else too: the order of arrival can only
-                 * choose between tellings of one state. */
+                /* Two that do not replace each other are equal to everything else too: the order of arrival
+                 * can only choose between tellings of one state. */
                 if (!replaces(t[a], t[b]) && !replaces(t[b], t[a]))
                     assert_true(replaces(t[a], t[c]) == replaces(t[b], t[c]) && t[a].state == t[b].state);
             }

@@ -1,4 +1,5 @@
-/* Time zones: data/zone.txt both ways, a sweep over every hour of some years, and threads that share one zone. */
+/* Time zones: data/zone.txt both ways, a sweep over every hour of some years, and threads that share one
+ * zone. */
 #include "lib/clock.h"
 #include "lib/zone.h"
 #include "table.h"
@@ -15,7 +16,8 @@ static void describe(const char *name, const char *wall, char *out, size_t size)
 {
     static const char *const words[] = {[ZONE_ONCE] = "once", [ZONE_TWICE] = "twice", [ZONE_GAP] = "gap"};
     struct zone_civil c = {0};
-    assert_int_equal(sscanf(wall, "%d-%d-%d %d:%d:%d", &c.year, &c.month, &c.day, &c.hour, &c.minute, &c.second), 6);
+    assert_int_equal(
+        sscanf(wall, "%d-%d-%d %d:%d:%d", &c.year, &c.month, &c.day, &c.hour, &c.minute, &c.second), 6);
     auto_zone z = zone_open(name);
     if (!z) {
         snprintf(out, size, "no such zone||");
@@ -51,7 +53,8 @@ static void sweep(const char *name)
 {
     auto_zone z = zone_open(name);
     assert_non_null(z);
-    for (int64_t s = clock_days_of(2024, 1, 1) * 86400, end = clock_days_of(2029, 1, 1) * 86400; s < end; s += 1800) {
+    for (int64_t s = clock_days_of(2024, 1, 1) * 86400, end = clock_days_of(2029, 1, 1) * 86400; s < end;
+         s += 1800) {
         struct zone_civil c = zone_civil_at(z, s);
         int64_t utc[2];
         enum zone_fit fit = zone_utc_of(z, &c, utc);
