@@ -37,11 +37,11 @@ struct place { /* this gateway's place among its dispatchers: a session advisory
     int number;
     int gateway_id;
     uint64_t generation; /* of the session */
-    int64_t try_ms, look_ms, history_ms; /* monotonic: when next */
+    int64_t try_ms, look_ms, history_ms, again_ms; /* monotonic: when next */
     int64_t clock_ahead_ms; /* the server's clock less ours */
     bool paused;            /* by an operator */
     bool changed;           /* the database has lost history */
-    struct log_trouble away, lost, stands_by;
+    struct log_trouble refused, stands_by;
 };
 
 struct counters {

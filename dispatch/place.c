@@ -25,17 +25,17 @@ static void lost(struct dispatcher *d)
     d->recovery.done_once = false;
 }
 
-/* Errors of the server other than the session's loss: said once, tried again. */
-static int answered(struct dispatcher *d, int rc)
+/* Whatever went wrong: without being sure of the place and of the history there is no place. The session is closed, so
+ * that another process may have it. */
+static void give_up(struct dispatcher *d, int rc, int64_t now_ms)
 {
-    if (rc > 0) {
-        struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("sqlstate", db_sqlstate(d->db)),
-                                     L_STR("error", db_error(d->db))};
-        log_trouble_begins(&d->place.away, "the database refuses", fields, COUNT_OF(fields));
-    }
-    if (rc < 0)
-        lost(d);
-    return rc;
+    struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("sqlstate", db_sqlstate(d->db)),
+                                 L_STR("error", rc < 0 ? strerror(-rc) : db_error(d->db))};
+    log_trouble_begins(&d->place.refused, "no place: the database, or the memory of its history, does not answer", fields,
+                       COUNT_OF(fields));
+    db_drop(d->db);
+    lost(d);
+    d->place.again_ms = now_ms + TRY_EVERY_MS;
 }
 
 static int look_up_gateway(struct dispatcher *d)
@@ -103,18 +103,12 @@ static int look(struct dispatcher *d, int64_t now_ms)
 
 static int check_history(struct dispatcher *d, int64_t now_ms)
 {
-    const char *why = "";
+    const char *why;
     int rc = history_check(d->history, d->db, &why);
     if (rc != 0 && rc != HISTORY_LOST)
         return rc;
     d->place.history_ms = now_ms + HISTORY_EVERY_MS;
-    if (rc == HISTORY_LOST && !d->place.changed)
-        log_error("the database has lost history: nothing is sent until `smschain accept-database --since TIME` has "
-                  "put in doubt what was sent since then",
-                  L_STR("gateway", d->gateway->name), L_STR("why", why));
-    else if (rc == 0 && d->place.changed)
-        log_info("the database was accepted: sending goes on", L_STR("gateway", d->gateway->name));
-    d->place.changed = rc == HISTORY_LOST;
+    d->place.changed = rc == HISTORY_LOST; /* history.c has said what to do */
     return 0;
 }
 
@@ -135,11 +129,9 @@ static int new_session(struct dispatcher *d)
 int place_turn(struct dispatcher *d, int64_t now_ms)
 {
     struct place *p = &d->place;
-    int rc = db_ready(d->db);
+    int rc = now_ms < p->again_ms ? -EAGAIN : db_ready(d->db);
     if (rc != 0) {
-        struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("error", db_error(d->db))};
         lost(d);
-        log_trouble_begins(&p->away, "no database", fields, COUNT_OF(fields));
         return -ENOTCONN;
     }
     if (p->generation != db_generation(d->db))
@@ -152,9 +144,11 @@ int place_turn(struct dispatcher *d, int64_t now_ms)
         rc = try_places(d, now_ms);
     if (rc == 0 && figures_write(d->figures, d->db) < 0)
         rc = -ENOTCONN;
-    if (answered(d, rc) != 0)
+    if (rc != 0) {
+        give_up(d, rc, now_ms);
         return -EIO;
-    log_trouble_ends(&p->away, "the database is there again");
+    }
+    log_trouble_ends(&p->refused, "the place can be asked for again");
     return 0;
 }
 

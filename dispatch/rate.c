@@ -3,11 +3,14 @@
 
 #include <math.h>
 
+#define ROUNDING 1e-6
+
 void rate_init(struct rate *r, int64_t per_s, int64_t dispatchers, int64_t now_ms)
 {
     double per_ms = (double)per_s / (double)MAX_OF(dispatchers, (int64_t)1) / 1000.0;
     double room = per_ms * RATE_BURST_MS;
-    *r = (struct rate){.per_ms = per_ms, .tokens = 1, .room = room < 1 ? 1 : room, .at_ms = now_ms};
+    /* Below one message the room is beyond it: who comes a little late does not lose the time. */
+    *r = (struct rate){.per_ms = per_ms, .tokens = 1, .room = room < 1 ? 1 + room : room, .at_ms = now_ms};
 }
 
 static void fill(struct rate *r, int64_t now_ms)
@@ -21,7 +24,7 @@ static void fill(struct rate *r, int64_t now_ms)
 unsigned rate_may(struct rate *r, int64_t now_ms)
 {
     fill(r, now_ms);
-    return r->tokens < 1 ? 0 : (unsigned)(r->tokens + 1e-9);
+    return (unsigned)(fmax(r->tokens, 0) + ROUNDING);
 }
 
 void rate_take(struct rate *r, unsigned n)
@@ -37,7 +40,7 @@ void rate_give_back(struct rate *r, unsigned n)
 int64_t rate_wait_ms(struct rate *r, int64_t now_ms)
 {
     fill(r, now_ms);
-    if (r->tokens >= 1)
+    if (r->tokens + ROUNDING >= 1)
         return 0;
-    return (int64_t)ceil((1 - r->tokens) / r->per_ms);
+    return MAX_OF((int64_t)ceil((1 - ROUNDING - r->tokens) / r->per_ms), (int64_t)1);
 }
