@@ -17,8 +17,7 @@ static void usage(FILE *to, const char *service, const char *purpose)
         "  --help       print this\n"
         "\n"
         "SIGHUP loads the configuration again, SIGTERM ends after what is at hand, a second one at once.\n"
-        "exit: 0 ended as asked, 1 cannot go on (the log says why), 2 wrong arguments, 78 wrong "
-        "configuration\n",
+        "exit: 0 ended as asked, 1 cannot go on (the log says why), 2 wrong arguments or configuration\n",
         service, purpose);
 }
 

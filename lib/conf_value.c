@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define SECRET_LEN_MIN 6 /* a shorter one, hidden wherever its letters stand, would hide half of everything  \
-                          */
+#define SECRET_LEN_MIN                                                                                       \
+    6 /* a shorter one, hidden wherever its letters stand, would hide half of everything                     \
+       */
 
 bool conf_is_for(const char *owner, const char *section)
 {
