@@ -49,13 +49,18 @@ struct gateway *gateway_named(const char *name, size_t len)
     return g;
 }
 
+double share_draw(void)
+{
+    return (double)random() / ((double)RAND_MAX + 1);
+}
+
 bool share_hits(struct share *s)
 {
     if (s->next > 0) {
         s->next--;
         return true;
     }
-    return s->part > 0 && (double)random() / ((double)RAND_MAX + 1) < s->part;
+    return s->part > 0 && share_draw() < s->part;
 }
 
 static bool value_set(const struct knob_row *row, struct knobs *k, const char *value)

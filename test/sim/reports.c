@@ -51,13 +51,26 @@ static void plan(struct gateway *g, const struct accepted *a, enum fate fate, in
     timer_add(at, g->knobs.report_reverse != 0 ? -sequence : sequence, due, r, 0);
 }
 
+/* One draw for the three shares, so that they add up. */
 static enum fate choose(struct knobs *k)
 {
-    if (share_hits(&k->undelivered_share))
-        return FATE_UNDELIVERED;
-    if (share_hits(&k->expired_share))
-        return FATE_EXPIRED;
-    return share_hits(&k->rejected_share) ? FATE_REJECTED : FATE_DELIVERED;
+    struct {
+        struct share *share;
+        enum fate fate;
+    } ends[] = {{&k->undelivered_share, FATE_UNDELIVERED},
+                {&k->expired_share, FATE_EXPIRED},
+                {&k->rejected_share, FATE_REJECTED}};
+    double drawn = share_draw();
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        if (ends[i].share->next > 0) {
+            ends[i].share->next--;
+            return ends[i].fate;
+        }
+        if (drawn < ends[i].share->part)
+            return ends[i].fate;
+        drawn -= ends[i].share->part;
+    }
+    return FATE_DELIVERED;
 }
 
 void reports_make(struct gateway *g, struct conn *c, const struct accepted *a)

@@ -31,6 +31,7 @@ struct share { /* "0.1": a part of all; "n3": the next three */
     double part;
     int64_t next;
 };
+double share_draw(void); /* 0 up to 1 */
 bool share_hits(struct share *s);
 
 #define KNOBS(INT, SHARE, TEXT)                                                                              \

@@ -1,0 +1,284 @@
+"""The command smschain against real servers: what it makes, what it answers, and with which exit code."""
+import json
+import re
+import subprocess
+
+import psycopg2
+import pytest
+from chain import Chain
+
+DONE, REFUSED, USAGE, ATTENTION, UNREACHABLE, CONF = range(6)
+
+
+@pytest.fixture
+def chain(lab, tmp_path):
+    """A database and a virtual host with nothing in them yet."""
+    chain = Chain(tmp_path / "chain", lab)
+    yield chain
+    chain.stop()
+
+
+@pytest.fixture
+def migrated(chain):
+    chain.ctl("migrate")
+    return chain
+
+
+def ctl(chain, *arguments):
+    done = chain.ctl(*arguments, check=False)
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
+    return done
+
+
+def enter_rule(chain, name="holiday-wishes", held_why=""):
+    return chain.sql("INSERT INTO rule (name, sql_hash, once_per, held_why) VALUES (%s, 'h', '{old}', %s) RETURNING id",
+                     (name, held_why))[0][0]
+
+
+def enter_run(chain, rule, state="held", why=""):
+    return chain.sql("INSERT INTO run (rule_id, scheduled_at, origin, state, why) VALUES (%s, clock_timestamp(), 'person', %s, %s)"
+                     " RETURNING id", (rule, state, why))[0][0]
+
+
+def enter_messages(chain, *messages):
+    """(state, attempt) each; gives their sms_ids."""
+    run = enter_run(chain, enter_rule(chain), "read")
+    gateway = chain.sql("INSERT INTO word (kind, word) VALUES ('gateway', 'beta') RETURNING id")[0][0]
+    first = chain.value("SELECT ((now() AT TIME ZONE 'UTC')::date - date '2020-01-01')::bigint << 36") + 1
+    for i, (state, attempt) in enumerate(messages):
+        chain.sql("INSERT INTO message (sms_id, run_id, number, created_at, valid_until, changed_at, gateway, attempt, state) "
+                  "VALUES (%s, %s, %s, now(), now(), now(), %s, %s, %s)",
+                  (first + i, run, 491700000000 + i, gateway if attempt else 0, attempt, state))
+        chain.sql("INSERT INTO stats VALUES (current_date, %s, %s, %s, 0, 1) ON CONFLICT (run_id, day, gateway, state, reason) "
+                  "DO UPDATE SET count = stats.count + 1", (run, gateway, state))
+    return [first + i for i in range(len(messages))]
+
+
+# ---- migrate ----
+
+def test_migrate_twice(migrated):
+    assert "0001" not in migrated.ctl("migrate").stdout
+    assert migrated.value("SELECT count(*) FROM schema_migrations") == 1
+    assert migrated.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'claim'::regclass") == 9
+    assert set(migrated.lab.queues(migrated.vhost)) == {
+        "sms.render.instant", "sms.render.bulk", "sms.dispatch.alpha.instant", "sms.dispatch.alpha.bulk",
+        "sms.dispatch.beta.instant", "sms.dispatch.beta.bulk", "sms.update.0", "sms.inbound", "sms.dead"}
+
+
+def test_two_migrates_at_once(chain):
+    command = [f"{chain.build}/ctl/smschain", "migrate"]
+    both = [subprocess.Popen(command, env=chain.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            for _ in range(2)]
+    outputs = [p.communicate(timeout=120)[0] for p in both]
+    assert [p.returncode for p in both] == [DONE, DONE], outputs
+    assert sum("0001_chain applied" in o for o in outputs) == 1
+
+
+def test_a_changed_migration_is_refused(migrated):
+    migrated.sql("UPDATE schema_migrations SET checksum = 'x'")
+    done = ctl(migrated, "migrate", "--database")
+    assert done.returncode == REFUSED and "never edited" in done.stderr
+
+
+def test_a_newer_database_is_refused(migrated):
+    migrated.sql("INSERT INTO schema_migrations (number, name, checksum) VALUES (2, 'later', 'x')")
+    done = ctl(migrated, "migrate", "--database")
+    assert done.returncode == REFUSED and "newer" in done.stderr
+
+
+RIGHTS = [  # role, statement, allowed
+    ("EXTRACT", "SELECT count(*) FROM message", True),
+    ("EXTRACT", "INSERT INTO suppression VALUES (1, 'all', 'x')", False),
+    ("EXTRACT", "UPDATE message SET state = 90", False),
+    ("DISPATCH", "UPDATE claim SET settled = 1 WHERE false", True),
+    ("DISPATCH", "DELETE FROM claim", False),
+    ("DISPATCH", "UPDATE message SET state = 90", False),
+    ("CALLBACK", "UPDATE message SET state = 90 WHERE false", True),
+    ("CALLBACK", "INSERT INTO claim VALUES (1, 1, 1, 0, 0, 1, 1, now())", False),
+    ("CALLBACK", "CREATE TABLE mine (x int)", False),
+    ("OPERATOR", "INSERT INTO suppression VALUES (1, 'all', 'x')", True),
+    ("OPERATOR", "UPDATE message SET state = 90", False),
+]
+
+
+def test_database_rights(migrated):
+    for role, statement, allowed in RIGHTS:
+        connection = psycopg2.connect(migrated.lab.conninfo(migrated.database, with_login=False),
+                                      user=f"smschain_{role.lower()}", password=migrated.secret(f"{role} database"))
+        try:
+            with connection.cursor() as cursor:
+                if allowed:
+                    cursor.execute(statement)
+                else:
+                    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                        cursor.execute(statement)
+        finally:
+            connection.close()
+
+
+def test_broker_rights(migrated):
+    permissions = {p["user"]: (p["configure"], p["write"], p["read"])
+                   for p in migrated.lab.api("GET", f"/api/vhosts/{migrated.vhost}/permissions")}
+    assert permissions["smschain_dispatch"] == ("^$", "^sms$", "^sms\\.dispatch\\.")
+    assert permissions["smschain_extract"] == ("^$", "^sms$", "^$")
+    assert {permissions[f"smschain_{s}"][0] for s in ("extract", "render", "dispatch", "callback", "operator")} == {"^$"}
+
+
+# ---- pauses, holds, cancelling ----
+
+def test_stop_and_start(migrated):
+    assert ctl(migrated, "status").returncode == DONE
+    for scope in (["all"], ["holiday-wishes"], ["--gateway", "beta", "--reason", "their night"]):
+        assert ctl(migrated, "stop", *scope).returncode == DONE
+    pauses = json.loads(ctl(migrated, "status", "--json").stdout)["pauses"]
+    assert [(p["scope"], p["key"]) for p in pauses] == [("all", ""), ("rule", "holiday-wishes"), ("gateway", "beta")]
+    done = ctl(migrated, "status")
+    assert done.returncode == ATTENTION and "their night" in done.stdout
+    for scope in (["all"], ["holiday-wishes"], ["--gateway", "beta"]):
+        assert ctl(migrated, "start", *scope).returncode == DONE
+    assert ctl(migrated, "status").returncode == DONE
+    assert ctl(migrated, "stop", "--gateway", "gamma").returncode == REFUSED
+    assert ctl(migrated, "stop", "nosuch").returncode == REFUSED
+
+
+def test_run_enters_a_run(migrated):
+    enter_rule(migrated)
+    done = ctl(migrated, "run", "holiday-wishes")
+    assert done.returncode == DONE
+    assert migrated.sql("SELECT id, origin, state FROM run") == [(int(done.stdout), "person", "new")]
+    assert ctl(migrated, "run", "nosuch").returncode == REFUSED
+
+
+def test_run_of_a_held_rule_is_held_until_accepted(migrated):
+    enter_rule(migrated, held_why="once_per has changed")
+    done = ctl(migrated, "run", "holiday-wishes")
+    assert done.returncode == ATTENTION
+    assert migrated.sql("SELECT state, why FROM run") == [("held", "once_per has changed")]
+    assert ctl(migrated, "accept", "holiday-wishes").returncode == DONE
+    assert migrated.sql("SELECT state FROM run") == [("new",)]
+    assert migrated.sql("SELECT once_per, held_why FROM rule") == [(["customer_id", "year"], "")]
+    assert ctl(migrated, "accept", "holiday-wishes").returncode == REFUSED
+
+
+def test_accept_leaves_runs_held_for_another_reason(migrated):
+    rule = enter_rule(migrated, held_why="once_per has changed")
+    enter_run(migrated, rule, why="more than max_recipients")
+    ctl(migrated, "accept", "holiday-wishes")
+    assert migrated.sql("SELECT state FROM run") == [("held",)]
+
+
+def test_release(migrated):
+    run = enter_run(migrated, enter_rule(migrated))
+    assert ctl(migrated, "status").returncode == ATTENTION
+    assert ctl(migrated, "release", run).returncode == DONE
+    assert migrated.sql("SELECT state, why FROM run") == [("new", "released")]
+    assert ctl(migrated, "release", run).returncode == REFUSED
+    assert ctl(migrated, "release", "x").returncode == USAGE
+
+
+def test_cancel(migrated):
+    run = enter_run(migrated, enter_rule(migrated))
+    assert ctl(migrated, "cancel", run).returncode == DONE
+    assert migrated.sql("SELECT state, publish FROM run") == [("cancelled", True)]
+    assert migrated.sql("SELECT kind, scope, key FROM control") == [("cancel", "run", str(run))]
+    assert ctl(migrated, "cancel", run + 1).returncode == REFUSED
+    assert migrated.value("SELECT count(*) FROM control") == 1
+
+
+def test_cancel_message(migrated):
+    sms_id, = enter_messages(migrated, (0, 0))
+    assert ctl(migrated, "cancel", "--message", sms_id).returncode == DONE
+    assert migrated.sql("SELECT kind, scope, key FROM control") == [("cancel", "message", str(sms_id))]
+    assert ctl(migrated, "cancel", "--message", "17").returncode == REFUSED
+
+
+def test_suppress(migrated):
+    done = ctl(migrated, "suppress", "add", "0171 1234567", "--reason", "STOP", "--scope", "marketing")
+    assert done.returncode == DONE and "1234567" not in done.stdout
+    assert migrated.sql("SELECT number, scope, reason FROM suppression") == [(491711234567, "marketing", "STOP")]
+    assert ctl(migrated, "suppress", "remove", "+491711234567", "--scope", "marketing").returncode == DONE
+    assert migrated.value("SELECT count(*) FROM suppression") == 0
+    assert ctl(migrated, "suppress", "add", "hello").returncode == REFUSED
+    assert ctl(migrated, "suppress", "add", "0171 1234567", "--scope", "some").returncode == USAGE
+
+
+# ---- in doubt ----
+
+def test_resolve(migrated):
+    assert ctl(migrated, "resolve").returncode == DONE
+    doubtful, queued = enter_messages(migrated, (20, 1), (0, 0))
+    done = ctl(migrated, "resolve", "--json")
+    listed = json.loads(done.stdout)
+    assert done.returncode == ATTENTION
+    assert (listed["sms_id"], listed["seq_id"], listed["gateway"]) == (doubtful, f"{doubtful}.1.1", "beta")
+    assert listed["number"] == "+49********00"
+    assert ctl(migrated, "resolve", f"{queued}.1.1", "delivered").returncode == REFUSED
+    assert ctl(migrated, "resolve", f"{doubtful}.1.2", "delivered").returncode == REFUSED
+    assert ctl(migrated, "resolve", f"{doubtful}.1.1", "queued").returncode == USAGE
+    assert ctl(migrated, "resolve", f"{doubtful}.1.1", "delivered", "--note", "their support says so").returncode == DONE
+    assert migrated.queue_depths()["sms.update.0"] == 1
+
+
+def test_accept_database(migrated):
+    queued, settled, open_claim, accepted = enter_messages(migrated, (0, 0), (0, 0), (10, 1), (30, 1))
+    migrated.sql("INSERT INTO claim VALUES (%s, 1, 1, 0, 3, 1, 5, now()), (%s, 1, 1, 0, 0, 1, 5, now())", (settled, open_claim))
+    enter_rule(migrated, "contract-activated")
+    done = ctl(migrated, "accept-database", "--since", "2026-01-01T00:00:00Z")
+    assert done.returncode == REFUSED and migrated.value("SELECT generation FROM database_history") == 1
+    before = migrated.value("SELECT last_value FROM sms_n")
+    since = migrated.value("SELECT to_char(now() AT TIME ZONE 'UTC' - interval '1 hour', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+    assert ctl(migrated, "accept-database", "--since", since, "--yes").returncode == ATTENTION
+    claims = migrated.sql("SELECT sms_id, attempt, owner, settled FROM claim ORDER BY sms_id, attempt")
+    assert claims == [(queued, 1, 0, 0), (settled, 1, 5, 3), (settled, 2, 0, 0), (open_claim, 1, 5, 0)]
+    body = json.loads(migrated.value("SELECT body FROM outbox"))
+    assert [(r["step"], r["seq_id"], r["state"]) for r in body["records"]] == [
+        (110, f"{queued}.1.1", "in_doubt"), (110, f"{settled}.1.2", "in_doubt"), (110, f"{open_claim}.1.1", "in_doubt")]
+    assert migrated.value("SELECT generation FROM database_history") == 2
+    assert migrated.value("SELECT last_value FROM sms_n") > before + (1 << 24)
+    assert 11 <= migrated.value("SELECT count(*) FROM run WHERE state = 'skipped'") <= 13
+    assert re.search("history lost", migrated.value("SELECT held_why FROM rule WHERE name = 'contract-activated'"))
+
+
+def test_accept_database_wants_a_past_moment(migrated):
+    assert ctl(migrated, "accept-database").returncode == USAGE
+    assert ctl(migrated, "accept-database", "--since", "yesterday").returncode == USAGE
+    assert ctl(migrated, "accept-database", "--since", "2999-01-01T00:00:00Z").returncode == USAGE
+
+
+# ---- usage, configuration, servers away ----
+
+def test_help_of_every_command(chain):
+    listed = re.findall(r"^  ([a-z-]+) +\S", ctl(chain, "--help").stdout, re.M)
+    assert len(listed) >= 13
+    for name in listed:
+        done = ctl(chain, name, "--help")
+        assert done.returncode == DONE and "Exit codes:" in done.stdout, name
+        assert ctl(chain, name, "--nonsense").returncode == USAGE, name
+    assert ctl(chain, "nonsense").returncode == USAGE
+
+
+def test_check_and_config(chain):
+    assert ctl(chain, "check").returncode == DONE
+    done = ctl(chain, "config")
+    assert done.returncode == DONE
+    assert not any(secret in done.stdout for secret in chain.secrets())
+    chain.copy_conf()
+    chain.change_conf("rules/holiday-wishes.yaml", "template:", "tempalte:")
+    done = ctl(chain, "check")
+    assert done.returncode == CONF and "tempalte" in done.stderr and "did you mean" in done.stderr
+    assert ctl(chain, "status").returncode == CONF
+
+
+def test_servers_away(chain):
+    chain.more_environment = {"SMSCHAIN_DB": "host=127.0.0.1 port=1 dbname=x connect_timeout=3"}
+    assert ctl(chain, "status").returncode == UNREACHABLE
+    assert ctl(chain, "migrate").returncode == UNREACHABLE
+    chain.more_environment = {"SMSCHAIN_BROKER_MANAGEMENT_URL": "http://127.0.0.1:1"}
+    assert ctl(chain, "migrate", "--broker").returncode == UNREACHABLE
+
+
+def test_broker_away(migrated):
+    sms_id, = enter_messages(migrated, (20, 1))
+    migrated.more_environment = {"SMSCHAIN_BROKER_PORT": "1"}
+    assert ctl(migrated, "status").returncode == UNREACHABLE
+    assert ctl(migrated, "resolve", f"{sms_id}.1.1", "delivered").returncode == UNREACHABLE
