@@ -1,0 +1,135 @@
+"""kill -9 at every named fault point, at its first, a middle and its last hit, with real work under way. The service is
+started again, everything must come to its end, and the gateway's own log must show nothing twice.
+
+The points are read from the source, so a new one is tested by being there. How often each is reached is counted in one
+round without kills."""
+import pathlib
+import re
+
+import pytest
+
+import fixtures
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SERVICE_OF = {"extract": "extract", "outbox": "extract", "render": "render", "dispatch": "dispatch",
+              "intake": "callback", "drain": "callback", "journal": "callback", "consumer": "callback", "sweep": "callback"}
+ROWS = 60  # new messages a round
+WINDOW = 20
+NEEDS_DEAD_GATEWAY = {"dispatch.handed_over"}
+NEEDS_DEAD_DISPATCHER = {"dispatch.recovering", "dispatch.recovered"}
+
+
+def points():
+    found = set()
+    for folder in ("lib", "extract", "render", "dispatch", "callback"):
+        for file in (ROOT / folder).glob("*.c"):
+            found |= set(re.findall(r'\bFAULT\("([a-z_]+\.[a-z_]+)"\)', file.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+class Rounds:
+    """One chain that goes through round after round; what was killed before stays in its tables."""
+
+    def __init__(self, chain, directory):
+        self.chain, self.directory = chain, directory
+        self.messages, self.kills = 0, 0
+
+    def begin(self, point):
+        if point in NEEDS_DEAD_GATEWAY:
+            self.chain.gateway.kill9()
+        self.chain.fill_shop(ROWS - 1)
+        broken = self.chain.shop.add("repayment-reminder", 1)[0]  # a row that cannot be rendered
+        self.chain.shop.sql("UPDATE instalment SET amount = NULL WHERE contract_id = %s", (broken,))
+        self.messages += ROWS
+        self.chain.run_rules()
+
+    def finish(self, point):
+        if not self.chain.gateway.alive:
+            self.chain.wait_until(lambda: self.chain.gateway_beta.counters()["requests"] > 0, 30)
+            self.chain.gateway.start()
+        self.chain.wait_final(self.messages, 120, also=["in_doubt"])
+        self.chain.check_i1()
+
+    def count(self):
+        """{point: hits} of one round, by services that end cleanly."""
+        file = self.directory / "counts"
+        for service in self.chain.services():
+            service.stop()
+            service.start(SMSCHAIN_FAULT_COUNT=str(file))
+        self.begin("dispatch.handed_over")
+        self.finish("dispatch.handed_over")
+        self.begin("")
+        self.finish("")
+        self.chain.wait_quiet()
+        for service in self.chain.services():
+            service.stop()
+            service.start()
+        hits = {}
+        for line in file.read_text(encoding="utf-8").splitlines():
+            name, n = line.split("\t")
+            hits[name] = hits.get(name, 0) + int(n)
+        return hits
+
+    def kill_at(self, point, hit):
+        """True if the service died there; the round ends well in any case."""
+        service = self.chain.service(SERVICE_OF[point.split(".")[0]])
+        if point in NEEDS_DEAD_DISPATCHER:
+            service.stop()
+            service.start(SMSCHAIN_FAULT="dispatch.marked:5")
+            self.begin(point)
+            assert service.wait_end(60) == -9
+            self.kills += 1
+            service.start(SMSCHAIN_FAULT=f"{point}:{hit}")
+        else:
+            service.stop()
+            service.start(SMSCHAIN_FAULT=f"{point}:{hit}")
+            self.begin(point)
+        done = lambda: not service.alive or self._all_final()  # noqa: E731
+        self.chain.wait_until(done, 120, f"{point}:{hit} or the end of the work", every=0.05)
+        if point.startswith("sweep.") or point in NEEDS_DEAD_DISPATCHER or point == "journal.deleted":
+            try:
+                self.chain.wait_until(lambda: not service.alive, 15, every=0.05)
+            except AssertionError:
+                pass
+        died = not service.alive
+        if died:
+            assert service.exit_code == -9, service.tail()
+            self.kills += 1
+            service.start()
+        self.finish(point)
+        return died
+
+    def _all_final(self):
+        states = self.chain.states()
+        return sum(states.values()) >= self.messages and not {"queued", "submitted", "accepted"} & set(states)
+
+
+@pytest.fixture(scope="session")
+def rounds(lab, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("rounds")
+    environment = {"SMSCHAIN_FLUSH_INTERVAL": "200ms", "SMSCHAIN_ALPHA_WINDOW": str(WINDOW), "SMSCHAIN_BETA_WINDOW": str(WINDOW)}
+    knobs = {"throttle_share": 0.03, "retry_after_s": 1, "missing": 0.05, "undelivered_share": 0.1, "twice": 0.1}
+    change = [("smschain.yaml", "# report_horizon: 72h", "report_horizon: 2s"),
+              ("smschain.yaml", "# group_rows: 500", "group_rows: 10"),
+              ("gateways/alpha.yaml", "breaker_pause: 10s", "breaker_pause: 1s")]
+    with fixtures.chains(lab, directory) as make:
+        made = Rounds(make(environment=environment, knobs=knobs, change=change, separate_gateways=True), directory)
+        yield made
+        # The end of all rounds: everything that was ever sent, killed and started again adds up.
+        made.chain.check_invariants(crashes=made.kills, window=2 * WINDOW)
+
+
+@pytest.fixture(scope="session")
+def hits(rounds):
+    return rounds.count()
+
+
+def test_there_are_enough_points():
+    assert len(points()) >= 20
+
+
+@pytest.mark.parametrize("point", points())
+def test_killed_there(rounds, hits, point):
+    n = hits.get(point, 1)
+    died = [rounds.kill_at(point, hit) for hit in sorted({1, (n + 1) // 2, n})]
+    assert died[0], f"{point} was not reached"
