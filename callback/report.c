@@ -141,7 +141,7 @@ static char *fault_of(const struct conf_gateway *g, const struct report_fields *
         return xasprintf("the record has neither an id nor a reference of ours (%s)", g->file);
     *ret_reason = "bad_msg_id";
     if (given(f->msg_id) && !msg_id_compared(f->msg_id, MSG_ID_AS_GIVEN, id))
-        return xasprintf("the id is longer than %d bytes", MSG_ID_MAX);
+        return xasprintf("the id is longer than %d bytes (%s says where it stands)", MSG_ID_MAX, g->file);
     *ret_reason = "bad_number";
     if (given(f->number) && report_number(f->number) < 0)
         return xasprintf("the number is none (%s says which field holds it)", g->file);

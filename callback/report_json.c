@@ -103,7 +103,8 @@ static void add_record(struct report_parser *p, struct json_object *o)
     const struct conf_gateway *g = report_gateway(p->format);
     if (json_object_get_type(o) != json_type_object) {
         const char *raw = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        report_refuse(p, "not_an_object", "a record is not an object", raw, strlen(raw));
+        auto_free char *why = xasprintf("a record is not an object (%s says where they stand)", g->file);
+        report_refuse(p, "not_an_object", why, raw, strlen(raw));
         return;
     }
     struct report_fields f = {.msg_id = text_at(o, g->report.msg_id), .number = text_at(o, g->report.number),

@@ -78,7 +78,8 @@ static bool add_record(struct report_parser *p, const char *raw, size_t len)
     size_t count = cut_fields(record, separator, names->count, rest, fields);
     bool error_left_out = rest && count + 1 == names->count;
     if (strlen(record) != len && memchr(raw, '\0', len)) {
-        report_refuse(p, "bad_bytes", "the record holds a byte 0", raw, len);
+        auto_free char *why = xasprintf("the record holds a byte 0 (%s)", g->file);
+        report_refuse(p, "bad_bytes", why, raw, len);
         return false;
     }
     if (count != names->count && !error_left_out) {

@@ -139,6 +139,8 @@ int64_t told_park_digest(const struct told *t)
     uint64_t h = hash_str(t->digest, t->msg_id);
     h = hash_int(h, t->number);
     h = hash_str(h, t->raw);
+    if (t->step != STEP_QUARANTINE)
+        h = hash_int(h, t->at);
     if (t->named)
         h = hash_int(hash_int(hash_int(h, t->id.sms_id), t->id.segment), t->id.attempt);
     return (int64_t)h;

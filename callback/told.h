@@ -48,5 +48,6 @@ void told_encode(const struct told *t, struct buf *out);
 
 /* event.digest: equal for two tellings of the same thing about the same attempt, however often and by whom. */
 int64_t told_event_digest(const struct told *t);
-/* parked.digest, quarantine.digest */
+/* parked.digest: one telling, however often it is delivered. Two tellings of the same thing wait beside each other, since
+ * the earlier one names the row's time. quarantine.digest: the same body, however often it is told. */
 int64_t told_park_digest(const struct told *t);

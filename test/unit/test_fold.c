@@ -1,0 +1,631 @@
+/* The fold against a simple model, over thousands of random sequences: whatever the order in which steps, claims and
+ * flushes come, and however often, the tables end equal (docs/design.md, I4). The tables are arrays here; what the flush
+ * does with a fold (callback/apply*.c) is done below in its simplest form. */
+#include "callback/fold.h"
+#include "table.h"
+
+/* Records and configuration are not const, and nobody writes to these. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wincompatible-pointer-types-discards-qualifiers"
+#else
+#pragma GCC diagnostic ignored "-Wdiscarded-qualifiers"
+#endif
+
+#define MESSAGES  6
+#define ATTEMPTS  2
+#define TOLD_MAX  256
+#define DAY_5     ((int64_t)5 << SMS_ID_DAY_SHIFT)
+#define T0        INT64_C(1769847300000)
+#define GATEWAYS  2
+
+static struct words *words;
+
+/* ---- the tables ---- */
+
+struct tables {
+    struct fold_row rows[MESSAGES]; /* `was` is what stands in the table */
+    bool claims[MESSAGES][ATTEMPTS + 1];
+    struct map_row maps[TOLD_MAX];
+    size_t map_count;
+    struct {
+        int64_t sms_id, digest;
+    } events[TOLD_MAX];
+    size_t event_count;
+    struct told parked[TOLD_MAX];
+    size_t parked_count;
+    struct fold_delta stats[TOLD_MAX];
+    size_t stat_count;
+    int64_t entered; /* sum over stats_minute */
+};
+
+static void tables_init(struct tables *t)
+{
+    *t = (struct tables){0};
+    for (int i = 0; i < MESSAGES; i++) {
+        int64_t day = i < MESSAGES / 2 ? DAY_5 : DAY_5 + ((int64_t)1 << SMS_ID_DAY_SHIFT);
+        t->rows[i] = (struct fold_row){.sms_id = day + i, .run_id = 1 + i % 2, .number = 491711234560 + i,
+                                       .was = {.changed_at = T0 - 1000}};
+        t->rows[i].now = t->rows[i].was;
+    }
+}
+
+static void keep_events(struct tables *t, const struct fold *f)
+{
+    for (size_t i = 0; i < f->event_count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < t->event_count; k++)
+            known |= t->events[k].sms_id == f->events[i].sms_id && t->events[k].digest == f->events[i].digest;
+        if (known)
+            continue;
+        t->events[t->event_count].sms_id = f->events[i].sms_id;
+        t->events[t->event_count++].digest = f->events[i].digest;
+    }
+}
+
+static void keep_stats(struct tables *t, const struct fold *f)
+{
+    for (size_t i = 0; i < f->delta_count; i++) {
+        const struct fold_delta *d = &f->deltas[i];
+        size_t k = 0;
+        assert_int_not_equal(d->count, 0);
+        while (k < t->stat_count && !(t->stats[k].run_id == d->run_id && t->stats[k].day == d->day && t->stats[k].state == d->state &&
+                                      t->stats[k].gateway == d->gateway && t->stats[k].reason == d->reason))
+            k++;
+        if (k == t->stat_count) {
+            t->stats[t->stat_count++] = *d;
+            continue;
+        }
+        t->stats[k].count += d->count;
+    }
+    for (size_t i = 0; i < f->minute_count; i++)
+        t->entered += f->minutes[i].count;
+}
+
+static void keep_parked(struct tables *t, const struct told *s)
+{
+    for (size_t k = 0; k < t->parked_count; k++) {
+        if (told_park_digest(&t->parked[k]) == told_park_digest(s))
+            return;
+    }
+    assert_true(t->parked_count < TOLD_MAX);
+    t->parked[t->parked_count++] = *s;
+}
+
+/* One round of a flush. */
+static void round_of(struct tables *t, struct told *steps, size_t count)
+{
+    struct fold f = {.steps = steps, .step_count = count, .rows = t->rows, .row_count = MESSAGES, .known = t->maps,
+                     .known_count = t->map_count};
+    for (size_t i = 0; i < count; i++) {
+        struct told *s = &steps[i];
+        struct fold_row *row = s->named ? fold_find(t->rows, MESSAGES, s->id.sms_id) : NULL;
+        s->fate = TOLD_OPEN;
+        if (!s->named)
+            s->id = (struct seq_id){0};
+        s->claimed = row && s->id.attempt <= ATTEMPTS && t->claims[row - t->rows][s->id.attempt];
+    }
+    fold_run(&f);
+    for (size_t i = f.known_count; i < f.map_count; i++) {
+        assert_true(f.maps[i].fresh);
+        t->maps[t->map_count] = f.maps[i];
+        t->maps[t->map_count++].fresh = false;
+    }
+    keep_events(t, &f);
+    keep_stats(t, &f);
+    for (int i = 0; i < MESSAGES; i++) {
+        assert_false(fold_higher(&t->rows[i].was, &t->rows[i].now)); /* a row never goes down */
+        t->rows[i].was = t->rows[i].now;
+        t->rows[i].entered = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_int_not_equal(steps[i].fate, TOLD_OPEN);
+        if (steps[i].fate == TOLD_PARKED)
+            keep_parked(t, &steps[i]);
+    }
+    fold_deinit(&f);
+}
+
+/* All parked ones are tried; those that are applied are gone. True: one was. */
+static bool unpark(struct tables *t)
+{
+    struct told again[TOLD_MAX];
+    size_t count = t->parked_count;
+    memcpy(again, t->parked, count * sizeof(*again));
+    t->parked_count = 0;
+    round_of(t, again, count);
+    return t->parked_count < count;
+}
+
+static void flush(struct tables *t, const struct told *steps, size_t count)
+{
+    struct told copy[TOLD_MAX];
+    if (count > 0)
+        memcpy(copy, steps, count * sizeof(*copy));
+    round_of(t, copy, count);
+    while (t->parked_count > 0 && unpark(t))
+        ;
+}
+
+/* ---- the model: the highest of all that was ever told, by a plain loop ---- */
+
+static bool model_higher(const struct fold_stand *a, const struct fold_stand *b)
+{
+    bool a_open = a->state < STATE_ACCEPTED, b_open = b->state < STATE_ACCEPTED;
+    if (a_open && b_open && a->attempt != b->attempt)
+        return a->attempt > b->attempt;
+    if (a->state != b->state)
+        return a->state > b->state;
+    return a->changed_at < b->changed_at;
+}
+
+static int message_of(const struct tables *t, const struct told *s, const struct told *all, size_t count, int *ret_attempt)
+{
+    *ret_attempt = s->id.attempt;
+    for (int m = 0; m < MESSAGES; m++) {
+        if (s->named && t->rows[m].sms_id == s->id.sms_id)
+            return m;
+    }
+    for (size_t i = 0; i < count; i++) { /* the step that brings its id */
+        const struct told *o = &all[i];
+        if (!o->named || !o->msg_id || o->gateway != s->gateway || strcmp(o->msg_id, s->msg_id) != 0)
+            continue;
+        int unused, m = message_of(t, o, NULL, 0, &unused);
+        if (s->number != 0 && s->number != t->rows[m].number)
+            continue;
+        *ret_attempt = o->id.attempt;
+        return m;
+    }
+    fail_msg("the model knows no message for id %s", s->msg_id);
+    return -1;
+}
+
+static void model(const struct told *all, size_t count, struct fold_stand ret[MESSAGES])
+{
+    struct tables t;
+    tables_init(&t);
+    for (int m = 0; m < MESSAGES; m++)
+        ret[m] = t.rows[m].was;
+    for (size_t i = 0; i < count; i++) {
+        int attempt, m = message_of(&t, &all[i], all, count, &attempt);
+        struct fold_stand s = {.changed_at = all[i].at, .gateway = all[i].gateway->id, .attempt = (int16_t)attempt,
+                               .segments = all[i].segments, .state = all[i].state, .reason = all[i].reason->id};
+        ret[m].segments = s.segments = MAX_OF(ret[m].segments, s.segments);
+        if (all[i].step == STEP_SUBMITTED || all[i].step == STEP_ACCEPTED || (all[i].step == STEP_STATUS && s.state < 0)) {
+            s.state = all[i].step == STEP_SUBMITTED ? STATE_SUBMITTED : STATE_ACCEPTED;
+            s.reason = 0;
+        }
+        if (s.state >= 0 && model_higher(&s, &ret[m]))
+            ret[m] = s;
+    }
+}
+
+/* ---- sequences ---- */
+
+static unsigned seed;
+
+static int dice(int sides)
+{
+    return (int)((unsigned)rand_r(&seed) >> 3) % sides;
+}
+
+struct sequence {
+    struct told steps[TOLD_MAX];
+    size_t count;
+    struct arena arena;
+};
+
+static struct told *add(struct sequence *q, struct step_record r)
+{
+    static const struct told_rules rules = {.now_ms = T0, .keep_days = 10000};
+    assert_true(q->count < TOLD_MAX);
+    struct told *t = &q->steps[q->count++];
+    r.at = T0 + (int64_t)q->count * 37; /* all different: a tie of two times is settled by numbers the model does not know */
+    const char *wrong = told_from_record(&r, &rules, words, &q->arena, t);
+    if (wrong)
+        fail_msg("%s", wrong);
+    t->gateway->id = t->gateway->text[0] ? 10 + t->gateway->text[0] : 0;
+    t->reason->id = t->reason->text[0] ? 100 + t->reason->text[0] * 7 + t->reason->text[1] : 0;
+    return t;
+}
+
+/* What may be told of one message: each attempt but the last one is a refusal to be tried again, the last one goes its
+ * way; reports by id or by reference, progress, twice. */
+static void tell_message(struct sequence *q, const struct fold_row *row, int m, bool shared_id)
+{
+    static const char *const words_of[] = {"delivered", "undelivered", "expired", "rejected"};
+    char gateway[] = {(char)('a' + m % GATEWAYS), '\0'}, seq_id[SEQ_ID_SIZE], msg_id[32];
+    int attempts = 1 + dice(ATTEMPTS);
+    for (int a = 1; a <= attempts; a++) {
+        seq_id_format(&(struct seq_id){row->sms_id, 1, a}, seq_id);
+        struct step_record r = {.step = STEP_SUBMITTED, .gateway = gateway, .number = row->number, .seq_id = seq_id, .segments = 1 + dice(3)};
+        add(q, r);
+        if (a < attempts) {
+            r.step = STEP_OUTCOME;
+            r.reason = "throttled";
+            add(q, r);
+            continue;
+        }
+        snprintf(msg_id, sizeof(msg_id), "id-%d", shared_id ? m % GATEWAYS : m);
+        r.msg_id = msg_id;
+        bool accepted = dice(4) != 0, doubt = dice(4) == 0, named = false;
+        if (accepted) {
+            r.step = STEP_ACCEPTED;
+            add(q, r);
+        }
+        if (doubt || !accepted) {
+            r.step = STEP_OUTCOME;
+            r.msg_id = NULL;
+            r.state = "in_doubt";
+            r.reason = "timeout";
+            add(q, r);
+        }
+        for (int reports = dice(4); reports > 0; reports--) {
+            const char *word = words_of[dice(4)];
+            struct step_record s = {.step = STEP_STATUS, .gateway = gateway, .number = shared_id || dice(2) ? row->number : 0,
+                                    .msg_id = msg_id, .state = (char *)(uintptr_t)word, .reason = (char *)(uintptr_t)word,
+                                    .gateway_at = T0 + dice(3)};
+            if (dice(5) == 0) {
+                s.state = NULL;
+                s.reason = "progress";
+            }
+            if (dice(3) == 0 || (!accepted && !named)) { /* an id that no answer brought is brought by a reference */
+                s.seq_id = seq_id;
+                named = true;
+            }
+            if (s.seq_id && dice(2) && accepted)
+                s.msg_id = NULL;
+            add(q, s);
+        }
+        if (dice(8) == 0) {
+            struct step_record s = {.step = STEP_OUTCOME, .gateway = gateway, .number = row->number, .seq_id = seq_id,
+                                    .state = "unknown", .reason = "no_report", .origin = "sweep"};
+            add(q, s);
+        }
+    }
+}
+
+static void make_sequence(struct sequence *q)
+{
+    struct tables t;
+    tables_init(&t);
+    *q = (struct sequence){0};
+    bool shared = dice(2);
+    for (int m = 0; m < MESSAGES; m++) {
+        if (dice(10) > 0)
+            tell_message(q, &t.rows[m], m, shared);
+    }
+    char seq_id[SEQ_ID_SIZE]; /* and one that never had an attempt */
+    struct step_record r = {.step = STEP_OUTCOME, .state = "render_error", .reason = "missing_column",
+                            .seq_id = seq_id_format(&(struct seq_id){t.rows[0].sms_id, 1, 0}, seq_id)};
+    if (dice(6) == 0)
+        add(q, r);
+}
+
+static void shuffle(struct told *steps, size_t count)
+{
+    for (size_t i = count; i > 1; i--) {
+        size_t k = (size_t)dice((int)i);
+        struct told swap = steps[i - 1];
+        steps[i - 1] = steps[k];
+        steps[k] = swap;
+    }
+}
+
+static void all_claims(struct tables *t)
+{
+    for (int m = 0; m < MESSAGES; m++) {
+        for (int a = 1; a <= ATTEMPTS; a++)
+            t->claims[m][a] = true;
+    }
+}
+
+/* Flushes of random sizes, some of them done twice; claims come late in some runs. */
+static void play(struct tables *t, const struct told *steps, size_t count, bool claims_late)
+{
+    tables_init(t);
+    if (!claims_late)
+        all_claims(t);
+    for (size_t from = 0, n; from < count; from += n) {
+        size_t wanted = 1 + (size_t)dice(12);
+        n = MIN_OF(wanted, count - from);
+        flush(t, steps + from, n);
+        if (dice(4) == 0)
+            flush(t, steps + from, n);
+        if (claims_late && dice(3) == 0)
+            t->claims[dice(MESSAGES)][1 + dice(ATTEMPTS)] = true;
+        if (dice(10) == 0)
+            flush(t, steps, MIN_OF(from + n, count)); /* a lost ack: everything from the start comes again */
+    }
+    all_claims(t);
+    flush(t, NULL, 0);
+}
+
+static int64_t stats_of(const struct tables *t, int64_t run_id, int state)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < t->stat_count; i++)
+        sum += t->stats[i].run_id == run_id && t->stats[i].state == state ? t->stats[i].count : 0;
+    return sum;
+}
+
+static void check_stats(const struct tables *t)
+{
+    int64_t sum = 0, moved = 0;
+    for (size_t i = 0; i < t->stat_count; i++) {
+        const struct fold_delta *d = &t->stats[i];
+        int64_t rows = 0;
+        for (int m = 0; m < MESSAGES; m++)
+            rows += t->rows[m].was.state == d->state && t->rows[m].was.gateway == d->gateway && t->rows[m].was.reason == d->reason &&
+                    t->rows[m].run_id == d->run_id && sms_id_day(t->rows[m].sms_id) == d->day;
+        assert_int_equal(d->count, rows);
+        sum += d->count;
+    }
+    for (int m = 0; m < MESSAGES; m++)
+        moved += t->rows[m].was.state != STATE_QUEUED;
+    assert_int_equal(sum, moved);
+    assert_int_equal(stats_of(t, 1, STATE_QUEUED), 0);
+}
+
+static void check(const struct tables *t, const struct sequence *q, const struct tables *first)
+{
+    struct fold_stand wanted[MESSAGES];
+    model(q->steps, q->count, wanted);
+    assert_int_equal(t->parked_count, 0);
+    for (int m = 0; m < MESSAGES; m++) {
+        if (!fold_stand_same(&t->rows[m].was, &wanted[m]))
+            fail_msg("message %d: state %d attempt %d reason %d at %lld, the model says %d %d %d %lld", m, t->rows[m].was.state,
+                     t->rows[m].was.attempt, t->rows[m].was.reason, (long long)t->rows[m].was.changed_at, wanted[m].state,
+                     wanted[m].attempt, wanted[m].reason, (long long)wanted[m].changed_at);
+    }
+    check_stats(t);
+    assert_int_equal(t->event_count, first->event_count);
+    assert_int_equal(t->map_count, first->map_count);
+    for (size_t i = 0; i < t->event_count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < first->event_count; k++)
+            found |= t->events[i].sms_id == first->events[k].sms_id && t->events[i].digest == first->events[k].digest;
+        assert_true(found);
+    }
+}
+
+static void any_order_any_flushes(void **state)
+{
+    static struct tables first, t;
+    for (unsigned round = 0; round < 3000; round++) {
+        struct sequence q;
+        struct told order[TOLD_MAX];
+        seed = round * 7919 + 1;
+        make_sequence(&q);
+        play(&first, q.steps, q.count, false);
+        check(&first, &q, &first);
+        for (int order_of = 0; order_of < 3; order_of++) {
+            memcpy(order, q.steps, q.count * sizeof(*order));
+            shuffle(order, q.count);
+            play(&t, order, q.count, order_of == 2);
+            check(&t, &q, &first);
+        }
+        arena_deinit(&q.arena);
+    }
+}
+
+/* A replay changes no counter, not even those of the minutes. */
+static void replay_counts_nothing(void **state)
+{
+    static struct tables t;
+    for (unsigned round = 0; round < 300; round++) {
+        struct sequence q;
+        seed = round + 99;
+        make_sequence(&q);
+        tables_init(&t);
+        all_claims(&t);
+        flush(&t, q.steps, q.count);
+        int64_t entered = t.entered;
+        size_t events = t.event_count, maps = t.map_count;
+        for (int i = 0; i < 3; i++) {
+            shuffle(q.steps, q.count);
+            flush(&t, q.steps, q.count);
+        }
+        assert_int_equal(t.entered, entered);
+        assert_int_equal(t.event_count, events);
+        assert_int_equal(t.map_count, maps);
+        arena_deinit(&q.arena);
+    }
+}
+
+/* ---- single facts ---- */
+
+static struct told *named(struct sequence *q, int step, const char *state, int attempt, const char *msg_id)
+{
+    char seq_id[SEQ_ID_SIZE];
+    struct step_record r = {.step = step, .gateway = "a", .number = 491711234560, .state = (char *)(uintptr_t)state,
+                            .msg_id = (char *)(uintptr_t)msg_id, .reason = state ? "why" : NULL,
+                            .seq_id = seq_id_format(&(struct seq_id){DAY_5, 1, attempt}, seq_id)};
+    return add(q, r);
+}
+
+static void report_before_answer_waits(void **state)
+{
+    struct tables t;
+    struct sequence q = {0};
+    struct step_record r = {.step = STEP_STATUS, .gateway = "a", .number = 491711234560, .msg_id = "7", .state = "delivered", .reason = "OK"};
+    tables_init(&t);
+    all_claims(&t);
+    add(&q, r);
+    flush(&t, q.steps, 1);
+    flush(&t, q.steps, 1); /* delivered twice, waits once */
+    assert_int_equal(t.parked_count, 1);
+    assert_int_equal(t.event_count, 0);
+    named(&q, STEP_ACCEPTED, NULL, 1, "7");
+    flush(&t, q.steps + 1, 1);
+    assert_int_equal(t.parked_count, 0);
+    assert_int_equal(t.rows[0].was.state, STATE_DELIVERED);
+    arena_deinit(&q.arena);
+}
+
+static void no_claim_no_step(void **state)
+{
+    struct tables t;
+    struct sequence q = {0};
+    tables_init(&t);
+    named(&q, STEP_SUBMITTED, NULL, 1, NULL);
+    named(&q, STEP_ACCEPTED, NULL, 1, "7");
+    flush(&t, q.steps, 2);
+    assert_int_equal(t.parked_count, 2);
+    assert_int_equal(t.map_count, 0);
+    assert_int_equal(t.rows[0].was.state, STATE_QUEUED);
+    t.claims[0][1] = true;
+    flush(&t, NULL, 0);
+    assert_int_equal(t.parked_count, 0);
+    assert_int_equal(t.rows[0].was.state, STATE_ACCEPTED);
+    arena_deinit(&q.arena);
+}
+
+static void reference_settles_doubt(void **state)
+{
+    struct tables t;
+    struct sequence q = {0};
+    tables_init(&t);
+    all_claims(&t);
+    named(&q, STEP_OUTCOME, "in_doubt", 1, NULL);
+    named(&q, STEP_STATUS, "delivered", 1, "7");
+    flush(&t, q.steps, 1);
+    assert_int_equal(t.rows[0].was.state, STATE_IN_DOUBT);
+    flush(&t, q.steps + 1, 1);
+    assert_int_equal(t.rows[0].was.state, STATE_DELIVERED);
+    assert_int_equal(t.map_count, 1); /* later reports by that id find it */
+    assert_string_equal(t.maps[0].msg_id, "7");
+    assert_int_equal(stats_of(&t, 1, STATE_IN_DOUBT), 0);
+    assert_int_equal(stats_of(&t, 1, STATE_DELIVERED), 1);
+    arena_deinit(&q.arena);
+}
+
+static void states_on_the_way_count_as_entered(void **state)
+{
+    struct tables together, apart;
+    struct sequence q = {0};
+    named(&q, STEP_SUBMITTED, NULL, 1, NULL);
+    named(&q, STEP_ACCEPTED, NULL, 1, "7");
+    named(&q, STEP_STATUS, "delivered", 1, NULL);
+    tables_init(&together);
+    all_claims(&together);
+    flush(&together, q.steps, 3);
+    tables_init(&apart);
+    all_claims(&apart);
+    for (size_t i = 0; i < 3; i++)
+        flush(&apart, q.steps + i, 1);
+    assert_int_equal(together.entered, 3);
+    assert_int_equal(apart.entered, 3);
+    arena_deinit(&q.arena);
+}
+
+/* The same thing told by whomever, whenever, is one event; another time of the gateway's or another attempt is not. */
+static void digests(void **state)
+{
+    struct sequence q = {0};
+    struct step_record r = {.step = STEP_STATUS, .gateway = "a", .number = 491711234560, .msg_id = "7", .state = "delivered",
+                            .reason = "OK", .gateway_at = T0};
+    struct told *a = add(&q, r), *b = add(&q, r);
+    a->id = b->id = (struct seq_id){DAY_5, 1, 1};
+    assert_int_not_equal(a->at, b->at);
+    assert_true(told_event_digest(a) == told_event_digest(b));
+    r.origin = "inferred";
+    struct told *c = add(&q, r);
+    c->id = a->id;
+    assert_true(told_event_digest(a) == told_event_digest(c));
+    b->id.attempt = 2;
+    assert_true(told_event_digest(a) != told_event_digest(b));
+    r.gateway_at++;
+    struct told *d = add(&q, r);
+    d->id = a->id;
+    assert_true(told_event_digest(a) != told_event_digest(d));
+    assert_true(told_park_digest(a) != told_park_digest(d));
+    arena_deinit(&q.arena);
+}
+
+/* A step survives being parked: written as a record and read again it is the same. */
+static void round_trip(void **state)
+{
+    static const struct told_rules rules = {.now_ms = T0, .keep_days = 10000, .form = MSG_ID_HEX};
+    struct arena arena = {0};
+    struct told a, b;
+    struct step_record r = {.step = STEP_STATUS, .at = T0, .gateway = "a", .number = 491711234560, .msg_id = "00FF", .state = "expired",
+                            .reason = "EXP", .error = "no \"answer\"", .gateway_at = T0 - 5, .lane = "instant", .origin = "person"};
+    assert_null(told_from_record(&r, &rules, words, &arena, &a));
+    assert_string_equal(a.msg_id, "255");
+    assert_string_equal(a.written, "00FF");
+    auto_buf b1 = {0}, body = {0};
+    told_encode(&a, &b1);
+    chunk_begin(&body, RECORD_STEPS);
+    chunk_add_raw(&body, b1.data, b1.len);
+    chunk_end(&body);
+    struct chunk *c;
+    char *why = NULL;
+    assert_int_equal(chunk_decode(body.data, body.len, &c, &why), 0);
+    assert_null(told_from_record(&c->steps[0], &rules, words, &arena, &b));
+    assert_true(told_park_digest(&a) == told_park_digest(&b));
+    assert_true(a.instant && b.instant && a.gateway_at == b.gateway_at && a.state == b.state && a.at == b.at);
+    assert_string_equal(a.error, b.error);
+    assert_string_equal(a.origin, b.origin);
+    chunk_free(c);
+    arena_deinit(&arena);
+}
+
+static void refused_records(void **state)
+{
+    static const struct told_rules rules = {.now_ms = T0, .keep_days = 90};
+    struct arena arena = {0};
+    struct told t;
+    char recent[SEQ_ID_SIZE], old[SEQ_ID_SIZE];
+    int day = (int)(T0 / 86400000) - 18262;
+    seq_id_format(&(struct seq_id){sms_id_day_first(day) + 1, 1, 1}, recent);
+    seq_id_format(&(struct seq_id){sms_id_day_first(day - 91) + 1, 1, 1}, old);
+    const struct step_record good = {.step = STEP_ACCEPTED, .at = T0, .gateway = "a", .number = 491711234560, .msg_id = "7", .seq_id = recent};
+    assert_null(told_from_record(&good, &rules, words, &arena, &t));
+    struct step_record r = good;
+    r.seq_id = old;
+    assert_non_null(strstr(told_from_record(&r, &rules, words, &arena, &t), "older than claims are kept"));
+    r = good;
+    r.at = INT64_MAX;
+    assert_non_null(told_from_record(&r, &rules, words, &arena, &t));
+    r = good;
+    r.number = INT64_C(1000000000000000);
+    assert_non_null(told_from_record(&r, &rules, words, &arena, &t));
+    r = good;
+    r.segments = 70000;
+    assert_non_null(told_from_record(&r, &rules, words, &arena, &t));
+    char longest[MSG_ID_MAX + 2];
+    memset(longest, 'x', sizeof(longest));
+    longest[MSG_ID_MAX + 1] = '\0';
+    r = good;
+    r.msg_id = longest;
+    assert_non_null(told_from_record(&r, &rules, words, &arena, &t));
+    arena_deinit(&arena);
+}
+
+static int setup(void **state)
+{
+    words = words_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    words_free(words);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_order_any_flushes),
+        cmocka_unit_test(replay_counts_nothing),
+        cmocka_unit_test(report_before_answer_waits),
+        cmocka_unit_test(no_claim_no_step),
+        cmocka_unit_test(reference_settles_doubt),
+        cmocka_unit_test(states_on_the_way_count_as_entered),
+        cmocka_unit_test(digests),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(refused_records),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
