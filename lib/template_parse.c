@@ -11,6 +11,7 @@ struct parser {
     struct template *t;
     const char *p, *end;
     int first_line;
+    const char *open;    /* the braces that are being read */
     bool trim_next;      /* the last closing braces had a dash: white space after them goes */
     const char *counted; /* lines and columns are counted up to here */
     struct place counted_place;
@@ -59,7 +60,7 @@ static bool token_is(const struct token *t, const char *word)
 static int fail_token(struct parser *ps, const struct token *t, const char *expected, char close)
 {
     if (t->kind == TOKEN_END)
-        return fail(ps, t->at, "%s was expected, but the template ends: '%c}' is missing", expected, close);
+        return fail(ps, ps->open, "'{%c' has no '%c}'", close == '}' ? '{' : close, close);
     if (t->kind == TOKEN_UNENDED)
         return fail(ps, t->at, "this literal has no closing %c", *t->text);
     if (t->kind == TOKEN_OTHER && (*t->text == '.' || *t->text == '['))
@@ -316,7 +317,7 @@ static bool next_tag(struct parser *ps, const char **ret_open, struct token *ret
 
     if (!open)
         return false;
-    *ret_open = open;
+    *ret_open = ps->open = open;
     ps->p = open + 2;
     if (ps->p < ps->end && *ps->p == '-')
         ps->p++;
@@ -426,6 +427,7 @@ static int parse_list(struct parser *ps, struct node_list *list)
         if (!open)
             return 0;
         ps->p = open + (trims ? 3 : 2);
+        ps->open = open;
         int r = open[1] == '{' ? parse_output(ps, list, open) : parse_tag(ps, list, open);
         if (r < 0)
             return r;

@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     stop_init();
     log_init("render", LOG_LOGFMT, LOG_LEVEL_INFO);
     const char *dir = conf_arguments(argc, argv, "smschain-render",
-                                     "makes a text of each row and chooses its gateway", &code);
+                                     "Makes a text of each row and chooses its gateway.", &code);
     if (!dir)
         return code;
     if (plan_load(dir, &plan, &report) < 0) {

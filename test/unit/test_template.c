@@ -204,11 +204,53 @@ static void not_utf8(void **state)
     template_free(t);
 }
 
+/* Every line "template → result" or "template ⇒ error" of the manual holds. Blanks before the arrow belong to
+ * it. */
+static bool manual_line(char *line, json_object *row, const char *arrow, const char *key)
+{
+    char *at = strstr(line, arrow);
+
+    if (!at)
+        return false;
+    char *answer = at + strlen(arrow);
+    answer[strcspn(answer, "\n")] = '\0';
+    while (at > line && at[-1] == ' ')
+        at--;
+    *at = '\0';
+    json_object *c = json_object_new_object();
+    json_object_object_add(c, "name", json_object_new_string("docs/templates.md"));
+    json_object_object_add(c, "template", json_object_new_string(line));
+    json_object_object_add(c, "zone", json_object_new_string("Europe/Berlin"));
+    json_object_object_add(c, "data", json_object_get(row));
+    json_object_object_add(c, key, json_object_new_string(answer));
+    bool holds = case_holds(c, c);
+    json_object_put(c);
+    assert_true(holds);
+    return true;
+}
+
+static void manual(void **state)
+{
+    json_object *row = json_tokener_parse("{\"name\":\"anna möller\",\"nickname\":null,\"amount\":\"1234.5\","
+                                          "\"due_on\":\"2026-02-01\",\"paid_at\":\"2026-07-01 08:15:00+00\","
+                                          "\"code\":\" a&b \"}");
+    FILE *f = fopen("../../docs/templates.md", "r");
+    char line[500];
+    size_t lines = 0;
+
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        lines += manual_line(line, row, "→ ", "result") || manual_line(line, row, "⇒ ", "error");
+    fclose(f);
+    json_object_put(row);
+    assert_true(lines > 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ours),       cmocka_unit_test(golden),   cmocka_unit_test(maximum),
-        cmocka_unit_test(many_bytes), cmocka_unit_test(not_utf8),
+        cmocka_unit_test(many_bytes), cmocka_unit_test(not_utf8), cmocka_unit_test(manual),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
