@@ -23,6 +23,11 @@ static int run_command(const struct ctl_command *k, struct ctl *c)
             return EXIT_DONE;
         }
     }
+    const char *dir;
+    if (!ctl_take_value(c, "--conf", &dir)) /* also allowed behind the command */
+        return ctl_usage(k->name);
+    if (dir != NULL)
+        c->conf_dir = dir;
     int code = k->run(c);
     db_free(c->db);
     conf_free(c->conf);

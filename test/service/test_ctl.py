@@ -259,6 +259,7 @@ def test_help_of_every_command(chain):
 
 def test_check_and_config(chain):
     assert ctl(chain, "check").returncode == DONE
+    assert ctl(chain, "check", "--conf", "/nowhere").returncode == CONF
     done = ctl(chain, "config")
     assert done.returncode == DONE
     assert not any(secret in done.stdout for secret in chain.secrets())
