@@ -140,6 +140,7 @@ int db_lost(struct db *d, const char *why)
     const struct log_field fields[] = {L_STR("connection", d->name), L_STR("sqlstate", d->sqlstate),
                                        L_STR("error", d->error)};
     log_trouble_begins(&d->away, "database is away", fields, COUNT_OF(fields));
+    log_fields(LOG_LEVEL_DEBUG, "database connection failed", fields, COUNT_OF(fields));
     db_drop(d);
     return -ECONNRESET;
 }
@@ -260,17 +261,32 @@ static int connect_now(struct db *d)
     return 0;
 }
 
+static int lost_with_libpq_words(struct db *d)
+{
+    char why[DB_ERROR_SIZE];
+
+    snprintf(why, sizeof(why), "%s", PQerrorMessage(d->conn));
+    return db_lost(d, why);
+}
+
+/* The server may have ended the session while we were idle: then its last words and the end of the stream are waiting,
+ * one after the other. */
+static int still_there(struct db *d)
+{
+    struct pollfd p = {.fd = PQsocket(d->conn), .events = POLLIN};
+
+    for (int looks = 0; looks < 4 && poll(&p, 1, 0) != 0; looks++) {
+        if (!PQconsumeInput(d->conn) || PQstatus(d->conn) != CONNECTION_OK)
+            return lost_with_libpq_words(d);
+        PQfreeNotify(PQnotifies(d->conn)); /* also has libpq look at what came */
+    }
+    return 0;
+}
+
 int db_ready(struct db *d)
 {
-    if (d->conn && d->mode == DB_IDLE) {
-        /* The server may have ended the session while we were idle: bytes are waiting then. */
-        struct pollfd p = {.fd = PQsocket(d->conn), .events = POLLIN};
-        if (poll(&p, 1, 0) == 0 || (PQconsumeInput(d->conn) && PQstatus(d->conn) == CONNECTION_OK))
-            return 0;
-        char why[DB_ERROR_SIZE];
-        snprintf(why, sizeof(why), "%s", PQerrorMessage(d->conn));
-        return db_lost(d, why);
-    }
+    if (d->conn && d->mode == DB_IDLE)
+        return still_there(d);
     if (d->conn)
         return 0;
     if (clock_mono_ms() < d->next_try_mono_ms)
@@ -313,14 +329,6 @@ int db_enter(struct db *d, enum db_mode mode)
                               ? clock_mono_ms() + d->statement_timeout_ms + DB_ANSWER_GRACE_MS
                               : INT64_MAX;
     return 0;
-}
-
-static int lost_with_libpq_words(struct db *d)
-{
-    char why[DB_ERROR_SIZE];
-
-    snprintf(why, sizeof(why), "%s", PQerrorMessage(d->conn));
-    return db_lost(d, why);
 }
 
 int db_exchange(struct db *d, bool wait)

@@ -232,6 +232,7 @@ void mq_connection_fail(struct mq_connection *c, const char *why)
     const struct log_field fields[] = {
         L_STR("connection", c->name), L_STR("host", c->host), L_INT("port", c->port), L_STR("error", why)};
     log_trouble_begins(&c->away, "broker is away", fields, COUNT_OF(fields));
+    log_fields(LOG_LEVEL_DEBUG, "broker connection failed", fields, COUNT_OF(fields));
 }
 
 bool mq_connection_due(const struct mq_connection *c, int64_t now_mono_ms, int64_t *ret_wait_ms)
