@@ -1,6 +1,7 @@
 """The main job: rows in a database become messages at a gateway, each followed to its final status."""
 import json
 
+BY_ALPHA = ("rules/holiday-wishes.yaml", "  - gateway: beta\n", "")
 
 def test_sample_campaign(chain):
     rows = chain.fill_shop(1000)
@@ -31,6 +32,7 @@ def test_one_row_without_number_and_one_without_name(chain):
     chain.fill_shop(100, ["repayment-reminder"])
     ids = list(chain.shop.add("repayment-reminder", 2))
     chain.shop.sql("UPDATE customer SET phone = 'call me' WHERE id = %s", (ids[0],))
+    chain.shop.sql("ALTER TABLE instalment ALTER amount DROP NOT NULL")
     chain.shop.sql("UPDATE instalment SET amount = NULL WHERE contract_id = %s", (ids[1],))
     run = chain.run_rule("repayment-reminder")
     chain.wait_final(101, 60)
@@ -55,20 +57,20 @@ def test_failing_share_and_reasons(make_chain):
 def test_several_numbers_share_a_request(make_chain):
     """Equal text and sender: one request of many numbers, one msg_id; single numbers may be refused."""
     template = "{{ name | default: \"dear customer\" | truncate: 40 }}"
-    chain = make_chain(change=[("templates/holiday-wishes.liquid", template, "{% comment %}" + template + "{% endcomment %}you")])
+    chain = make_chain(change=[("templates/holiday-wishes.liquid", template, "you"), BY_ALPHA])
     ids = list(chain.shop.add("holiday-wishes", 300))
     refused = chain.shop.sql("SELECT phone FROM customer WHERE id = %s", (ids[7],))[0][0].lstrip("+")
     chain.gateway.set(refuse_number=refused)
     chain.run_rule("holiday-wishes")
     chain.wait_final(300, 60)
     assert chain.states() == {"delivered": 299, "rejected": 1}
-    assert chain.counters()["requests"] < 100, "messages of equal text share requests"
+    assert chain.counters()["requests"] < 60, "messages of equal text share requests"
     chain.check_invariants(in_doubt=0)
 
 
 def test_refusal_that_names_no_number_is_tried_in_halves(make_chain):
     template = "{{ name | default: \"dear customer\" | truncate: 40 }}"
-    chain = make_chain(change=[("templates/holiday-wishes.liquid", template, "you")], knobs={"refuse_whole": 1})
+    chain = make_chain(change=[("templates/holiday-wishes.liquid", template, "you"), BY_ALPHA], knobs={"refuse_whole": 1})
     ids = list(chain.shop.add("holiday-wishes", 50))
     refused = chain.shop.sql("SELECT phone FROM customer WHERE id = %s", (ids[7],))[0][0].lstrip("+")
     chain.gateway.set(refuse_number=refused)
@@ -134,7 +136,8 @@ def test_paused_rule_waits_and_goes_on(chain):
     chain.check_invariants(in_doubt=0)
 
 
-def test_paused_gateway_waits_and_goes_on(chain):
+def test_paused_gateway_waits_and_goes_on(make_chain):
+    chain = make_chain(change=[BY_ALPHA])
     chain.ctl("stop", "--gateway", "alpha")
     chain.fill_shop(30, ["holiday-wishes"])
     chain.run_rule("holiday-wishes")

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from chain import Chain
+from fixtures import quiet_schedules
 from servers import Lab
 
 
@@ -23,9 +25,7 @@ def copy(source, target):
     subprocess.run(["cp", "-a", source, target], check=True)
 
 
-def test_restored_old_database(make_chain, own_lab, tmp_path, monkeypatch):
-    from chain import Chain
-    from conftest import quiet_schedules
+def test_restored_old_database(own_lab, tmp_path):
     chain = Chain(str(tmp_path / "chain"), own_lab, environment={"SMSCHAIN_FLUSH_INTERVAL": "300ms"})
     quiet_schedules(chain)
     try:

@@ -39,6 +39,7 @@ class Rounds:
             self.chain.gateway.kill9()
         self.chain.fill_shop(ROWS - 1)
         broken = self.chain.shop.add("repayment-reminder", 1)[0]  # a row that cannot be rendered
+        self.chain.shop.sql("ALTER TABLE instalment ALTER amount DROP NOT NULL")
         self.chain.shop.sql("UPDATE instalment SET amount = NULL WHERE contract_id = %s", (broken,))
         self.messages += ROWS
         self.chain.run_rules()
