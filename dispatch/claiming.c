@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define FILL_WAIT_MS 3 /* a group waits so long for more free places: the statement costs the same for 1 as for 20 */
+#define FILL_WAIT_MS 20 /* a group waits so long to be filled: the statement costs as much for one as for twenty */
 
 /* ---- slots ---- */
 
