@@ -166,6 +166,11 @@ def port_is_free(port):
     return True
 
 
+def passed_on():
+    """The mark of the test run that we are part of, by which it finds what was left behind."""
+    return {k: v for k, v in os.environ.items() if k == "SMSCHAIN_TEST_RUN"}
+
+
 class Server:
     """One server process of an instance. start, stop (clean), kill (-9), restart, pause, resume."""
     name = ""
@@ -213,6 +218,18 @@ class Server:
             f.write(text)
         if self.user:
             os.chown(path, self.user.pw_uid, self.user.pw_gid)
+
+    def _same_port(self, key):
+        """The port it had before, so that its clients find it again; after a kill -9 the dying threads of the old
+        process may hold it for a moment. Another one only if somebody else has taken it."""
+        known = self.state.get(key)
+        if known:
+            try:
+                wait_for(lambda: port_is_free(known), 20, f"port {known}")
+                return known
+            except LabError:
+                say(f"{self.name}: port {known} is taken, choosing another")
+        return free_port(self.lab.ports())
 
     def pause(self):
         for pid in self._processes():
@@ -301,7 +318,7 @@ class Postgres(Server):
         return path
 
     def _env(self):
-        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", MARK: self.lab.id}
+        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", MARK: self.lab.id, **passed_on()}
 
     def start(self):
         if self.pid:
@@ -310,8 +327,7 @@ class Postgres(Server):
             shutil.rmtree(os.path.join(self.lab.data_dir, self.name, "data"), ignore_errors=True)
             self._create()
         self.state["socket_dir"] = self._socket_dir()
-        if not self.state.get("port") or not port_is_free(self.state["port"]):
-            self.state["port"] = free_port(self.lab.ports())
+        self.state["port"] = self._same_port("port")
         settings = {"port": self.state["port"], "listen_addresses": "127.0.0.1", "max_connections": 200,
                     "unix_socket_directories": self.state["socket_dir"], "max_wal_size": "2GB", "timezone": "UTC",
                     "log_line_prefix": "%m [%p] %q%u@%d %a ", "log_lock_waits": "on", "fsync": "on",
@@ -347,6 +363,7 @@ class Rabbit(Server):
         state = self.state
         return {
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "TZ": "UTC", MARK: self.lab.id,
+            **passed_on(),
             "HOME": f"{home}/home", "RUNNING_UNDER_SYSTEMD": "true",  # the script then becomes the server by exec
             "CONF_ENV_FILE": f"{home}/no-such-file", "RABBITMQ_NODENAME": state["node"],
             "RABBITMQ_MNESIA_BASE": f"{home}/mnesia", "RABBITMQ_LOG_BASE": f"{home}/log",
@@ -385,9 +402,8 @@ class Rabbit(Server):
 
     def _ports(self):
         for key in ("port", "management_port", "dist_port", "epmd_port"):
-            known = self.state.get(key)
-            if not known or (not port_is_free(known) and not (key == "epmd_port" and self._epmd_pid())):
-                self.state[key] = free_port(self.lab.ports())
+            if key != "epmd_port" or not self._epmd_pid():
+                self.state[key] = self._same_port(key)
         base = f"http://127.0.0.1:{self.state['management_port']}"
         self.state["management_url"] = base
         self.lab.save()
@@ -518,14 +534,17 @@ class Lab:
         path = os.path.join(self.dir, "data")
         os.makedirs(path, mode=0o755, exist_ok=True)
         os.chmod(path, 0o755)
-        for user in (self.postgres.user, self.rabbitmq.user):
-            if not reachable(path, user):
-                os.rmdir(path)
-                path = tempfile.mkdtemp(prefix="smschain-lab-", dir="/var/tmp")
+        users = (self.postgres.user, self.rabbitmq.user)
+        if all(reachable(path, user) for user in users):
+            return path
+        os.rmdir(path)
+        for parent in (os.environ.get("TMPDIR"), "/var/tmp"):
+            if parent and all(reachable(parent, user) for user in users):
+                path = tempfile.mkdtemp(prefix="smschain-lab-", dir=parent)
                 os.chmod(path, 0o755)
-                say(f"{self.dir} cannot be reached by the account {user.pw_name}; the servers' data are in {path}")
-                break
-        return path
+                say(f"{self.dir} cannot be reached by the servers' accounts; their data are in {path}")
+                return path
+        raise LabError(f"neither {self.dir} nor /var/tmp can be reached by the servers' accounts")
 
     def _start_both(self):
         for server in (self.postgres, self.rabbitmq):
