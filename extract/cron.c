@@ -266,8 +266,7 @@ static int64_t fixed_in_day(const struct cron *c, const struct zone *z, struct z
 
 static int64_t next_fixed(const struct cron *c, const struct zone *z, int64_t after_s)
 {
-    /* A day earlier than the clock shows: a clock that was just put back over midnight shows yesterday again. */
-    struct zone_civil at = zone_civil_at(z, after_s - DAY_S);
+    struct zone_civil at = zone_civil_at(z, after_s);
 
     for (int days = 0; days < CRON_HORIZON_YEARS * 366; days++) {
         if (day_fits(c, &at)) {

@@ -145,8 +145,7 @@ static bool has_calling_code(const char *digits, const char *country, const stru
         return false;
     if (!plan)
         return count - code >= REST_LIKELY;
-    if (count >= plan->least && count <= plan->most)
-        return false;
+    /* Where both readings fit (plans of many lengths: Austria, Finland), people there would have written the trunk 0. */
     return count - code >= plan->least && count - code <= plan->most;
 }
 
