@@ -267,7 +267,9 @@ static void wait_for_work(struct drain *d)
 {
     eventfd_t count;
     struct pollfd fds[2] = {{.fd = d->event_fd, .events = POLLIN}, {.fd = mq_publisher_fd(d->publisher), .events = POLLIN}};
-    (void)poll(fds, COUNT_OF(fds), TICK_MS);
+    /* A second without a report: what is confirmed need not stay on disk until the file is full. */
+    if (poll(fds, COUNT_OF(fds), TICK_MS) == 0 && journal_backlog_bytes(d->journal) > 0)
+        journal_rotate(d->journal);
     (void)!eventfd_read(d->event_fd, &count); /* EAGAIN: it was the broker, or the time */
     mq_publisher_pump(d->publisher, 0);
     take_outcomes(d);
