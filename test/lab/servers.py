@@ -14,6 +14,7 @@ import base64
 import contextlib
 import ctypes
 import fcntl
+import glob
 import json
 import os
 import pwd
@@ -242,9 +243,11 @@ class Server:
     def kill(self):
         """kill -9 of the whole server, as if the machine's power went (but the page cache stays)."""
         self.pause()  # so that no child is born while we go through them
-        for pid in reversed(self._processes()):
+        all_of_it = self._processes()
+        for pid in reversed(all_of_it):
             send(pid, signal.SIGKILL)
-        wait_for(self._gone, STOP_SECONDS, f"end of {self.name} after SIGKILL")
+        wait_for(lambda: self._gone() and not any(start_time(pid) for pid in all_of_it), STOP_SECONDS,
+                 f"end of {self.name} after SIGKILL")
 
     def restart(self):
         self.stop()
@@ -304,6 +307,19 @@ class Postgres(Server):
         os.unlink(password_file)
         self.lab.save()
 
+    def _forget_dead_postmaster(self):
+        """PostgreSQL takes a pid file's process for alive if it is a zombie, which stays one for ever in a container
+        whose first process reaps nobody."""
+        paths = [os.path.join(self.state["data"], "postmaster.pid")]
+        if self.state.get("socket_dir"):
+            paths += glob.glob(os.path.join(self.state["socket_dir"], ".s.PGSQL.*.lock"))
+        for path in paths:
+            with contextlib.suppress(OSError, ValueError):
+                with open(path, encoding="utf-8") as f:
+                    pid = int(f.readline())
+                if start_time(pid) is None:
+                    os.unlink(path)
+
     def _socket_dir(self):
         """A unix socket's whole path must stay under 108 bytes."""
         known = self.state.get("socket_dir")
@@ -326,6 +342,7 @@ class Postgres(Server):
         if not os.path.exists(os.path.join(self.lab.data_dir, self.name, "data", "PG_VERSION")):
             shutil.rmtree(os.path.join(self.lab.data_dir, self.name, "data"), ignore_errors=True)
             self._create()
+        self._forget_dead_postmaster()
         self.state["socket_dir"] = self._socket_dir()
         self.state["port"] = self._same_port("port")
         settings = {"port": self.state["port"], "listen_addresses": "127.0.0.1", "max_connections": 200,
