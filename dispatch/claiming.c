@@ -29,10 +29,20 @@ void slot_done(struct dispatcher *d, struct message *m)
 
 /* ---- which ones ---- */
 
-static size_t free_places(const struct dispatcher *d)
+/* A tenth of the window is kept for the instant lane: it does not wait for bulk's answers. */
+static size_t free_places(const struct dispatcher *d, enum lane lane)
 {
     size_t window = d->window > d->unanswered ? d->window - d->unanswered : 0;
-    return MIN_OF(MIN_OF(window, slots_left(d)), (size_t)d->group_max);
+    size_t places = MIN_OF(window, slots_left(d)), kept = lane == LANE_BULK ? d->window / 10 : 0;
+    return MIN_OF(places > kept ? places - kept : 0, (size_t)d->group_max);
+}
+
+/* So many may be asked for now; both lanes' places are counted from the same start. */
+static size_t claimable(const struct dispatcher *d)
+{
+    size_t instant = MIN_OF(d->ready[LANE_INSTANT].count, free_places(d, LANE_INSTANT));
+    size_t bulk = free_places(d, LANE_BULK);
+    return instant + MIN_OF(d->ready[LANE_BULK].count, bulk > instant ? bulk - instant : 0);
 }
 
 static bool may_claim(const struct dispatcher *d, int64_t now_ms)
@@ -134,10 +144,10 @@ static void name_group(struct dispatcher *d, int64_t now_ms)
     rate_take(&d->rate, (unsigned)d->group_count);
 }
 
-/* Few places are free and more will be soon: unless the instant lane waits, or nothing is under way. */
-static bool worth_it(const struct dispatcher *d, size_t places, int64_t now_ms)
+/* Few may go and more will soon: unless the instant lane waits, or nothing is under way. */
+static bool worth_it(const struct dispatcher *d, size_t most, int64_t now_ms)
 {
-    return d->ready[LANE_INSTANT].count > 0 || d->unanswered == 0 || places >= MAX_OF(d->window / 4, 1u) ||
+    return d->ready[LANE_INSTANT].count > 0 || d->unanswered == 0 || most >= MAX_OF(d->window / 4, 1u) ||
            now_ms - d->claim_end_ms >= FILL_WAIT_MS;
 }
 
@@ -146,13 +156,12 @@ bool claim_begin(struct dispatcher *d, int64_t now_ms)
     if (!may_claim(d, now_ms))
         return false;
     due_again(d, now_ms);
-    size_t places = free_places(d);
-    places = MIN_OF(places, (size_t)rate_may(&d->rate, now_ms));
-    if (places == 0 || d->ready[LANE_INSTANT].count + d->ready[LANE_BULK].count == 0 || !worth_it(d, places, now_ms))
+    size_t most = MIN_OF(claimable(d), (size_t)rate_may(&d->rate, now_ms));
+    if (most == 0 || !worth_it(d, most, now_ms))
         return false;
     d->group_count = 0;
-    gather(d, LANE_INSTANT, places);
-    gather(d, LANE_BULK, places);
+    gather(d, LANE_INSTANT, most);
+    gather(d, LANE_BULK, most);
     sort_group(d);
     if (d->group_count == 0)
         return false;
@@ -162,14 +171,14 @@ bool claim_begin(struct dispatcher *d, int64_t now_ms)
 
 int64_t claim_wait_ms(struct dispatcher *d, int64_t now_ms)
 {
-    int64_t wait = -1;
+    int64_t wait;
     if (d->work != WORK_NONE || d->taking != TAKING_ON || !place_may_claim(d) || d->breaker.state != BREAKER_CLOSED)
         return -1;
-    if (d->ready[LANE_INSTANT].count + d->ready[LANE_BULK].count > 0 && free_places(d) > 0)
+    if (claimable(d) > 0)
         wait = MAX_OF(rate_wait_ms(&d->rate, now_ms), d->claim_end_ms + FILL_WAIT_MS - now_ms);
     else if (d->later.first != NULL)
         wait = d->later.first->due_ms - now_ms;
-    if (wait < 0 && d->later.first == NULL && d->ready[LANE_INSTANT].count + d->ready[LANE_BULK].count == 0)
+    else
         return -1;
     return MAX_OF(MAX_OF(wait, d->quiet_until_ms - now_ms), (int64_t)0);
 }

@@ -6,7 +6,8 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
-#define ROUND_MAX_MS 200
+#define ROUND_MAX_MS   200
+#define SLOTS_AGAIN_MS 2000
 
 static struct mq_options broker_options(const struct conf *c, const char *name)
 {
@@ -116,8 +117,7 @@ void dispatcher_end(struct dispatcher *d)
     }
 }
 
-/* The slots and the driver: without either there is no sending. */
-static bool open_sender(struct dispatcher *d)
+static bool open_driver(struct dispatcher *d)
 {
     auto_free char *why = NULL;
     struct gateway_options opts = {.conf = d->gateway,
@@ -127,17 +127,36 @@ static bool open_sender(struct dispatcher *d)
                                               .answered = outcome_answered,
                                               .probed = outcome_probed}};
     d->driver = gateway_driver(d->gateway->driver);
-    if (d->driver == NULL || d->driver->open(&opts, &d->sender, &why) < 0) {
-        d->sender = NULL;
-        log_error("the gateway cannot be used", L_STR("gateway", d->gateway->name), L_STR("file", d->gateway->file),
-                  L_STR("why", why != NULL ? why : "no such driver"));
-        return false;
-    }
+    if (d->driver != NULL && d->driver->open(&opts, &d->sender, &why) == 0)
+        return true;
+    d->sender = NULL;
+    log_error("the gateway cannot be used", L_STR("gateway", d->gateway->name), L_STR("file", d->gateway->file),
+              L_STR("why", why != NULL ? why : "no such driver"));
+    return false;
+}
+
+static bool open_slots(struct dispatcher *d)
+{
     (void)mkdir(d->conf->main.state_dir, 0700); /* if it cannot be, slots_create says so */
     int rc = slots_create(d->slots_dir, d->gateway->name, d->window * 2, &d->slots);
+    struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("dir", d->slots_dir), L_ERRNO(rc)};
     if (rc < 0)
-        log_error("no slots file", L_STR("gateway", d->gateway->name), L_STR("dir", d->slots_dir), L_ERRNO(rc));
+        log_trouble_begins(&d->slots_trouble, "no slots file, so nothing is sent", fields, COUNT_OF(fields));
+    else
+        log_trouble_ends(&d->slots_trouble, "the slots file is there");
     return rc == 0;
+}
+
+/* Both, or false at the end: without either there is no sending. A wrong configuration waits to be changed, a full disk
+ * to be emptied; the other gateways go on. */
+static bool open_sender(struct dispatcher *d)
+{
+    bool usable = open_driver(d);
+    while (!d->ending && (!usable || !open_slots(d))) {
+        struct pollfd wake = {.fd = d->wake_fd, .events = POLLIN};
+        d->ending = poll(&wake, 1, usable ? SLOTS_AGAIN_MS : -1) > 0;
+    }
+    return d->slots != NULL;
 }
 
 static void set_figures(struct dispatcher *d, int64_t now_ms)
@@ -204,16 +223,13 @@ static bool drained(const struct dispatcher *d, int64_t now_ms)
                  L_STR("gateway", d->gateway->name), L_INT("slots_used", d->slots_used));
         return true;
     }
-    return d->taking == TAKING_OFF && d->messages == 0 && tell_open(d->tell) == 0 && !d->work_running;
+    return d->taking == TAKING_OFF && d->messages == 0 && tell_open(d->tell) == 0 && !d->work_running &&
+           d->recovery.dead == NULL;
 }
 
 void dispatcher_run(struct dispatcher *d)
 {
     bool usable = open_sender(d);
-    while (!usable && !d->ending) { /* the others go on; a changed configuration starts this one anew */
-        struct pollfd wake = {.fd = d->wake_fd, .events = POLLIN};
-        d->ending = poll(&wake, 1, -1) > 0;
-    }
     for (int64_t now_ms = clock_mono_ms(); usable && !drained(d, now_ms); now_ms = clock_mono_ms()) {
         d->driver->turn(d->sender);
         work_turn(d, now_ms);

@@ -3,6 +3,8 @@
 #include "lib/clock.h"
 #include "lib/fault.h"
 
+#define VALID_UNTIL_MAX INT64_C(100000000000000) /* the year 5138: what is above is no wall clock */
+
 static const char *queue_from(const struct dispatcher *d, enum lane lane, char out[MQ_QUEUE_SIZE])
 {
     return mq_queue_dispatch(d->gateway->name, lane_words[lane], out);
@@ -81,6 +83,8 @@ static const char *text_wrong(const struct text_record *r)
         return "sms_id or number is not above 0";
     if (r->segments < 1 || r->segments > 255)
         return "segments is not from 1 to 255";
+    if (r->valid_until <= 0 || r->valid_until > VALID_UNTIL_MAX)
+        return "valid_until is no moment";
     return NULL;
 }
 
