@@ -34,8 +34,7 @@ void db_forget_prepared(struct db *d, bool only_in_pipeline)
 {
     struct db_prepared *s, *next;
 
-    HASH_ITER(hh, d->prepared, s, next)
-    {
+    HASH_ITER (hh, d->prepared, s, next) {
         if (only_in_pipeline && !s->in_pipeline)
             continue;
         HASH_DEL(d->prepared, s);
@@ -56,8 +55,9 @@ void db_drop(struct db *d)
 
 /* ---- what an error means ---- */
 
-/* Errors may quote the value that did not fit, and values are numbers and texts of people: runs of digits as long as
- * a phone number's are hidden but for two, and what a class 22 message quotes at its end is left out. */
+/* Errors may quote the value that did not fit, and values are numbers and texts of people: runs of digits as
+ * long as a phone number's are hidden but for two, and what a class 22 message quotes at its end is left out.
+ */
 static void set_error(struct db *d, const char *message)
 {
     size_t n = 0;
@@ -81,8 +81,9 @@ static int code_of(const char *state)
         const char *prefix;
         int code;
     } codes[] = {
-        {"40001", DB_RETRY}, {"40P01", DB_RETRY}, {"55P03", DB_RETRY},  {"57014", DB_CANCELLED}, {"42501", DB_DENIED},
-        {"22", DB_BAD_DATA}, {"23", DB_CONSTRAINT}, {"28", DB_DENIED}, {"42", DB_BAD_SQL},      {"53", DB_FULL},
+        {"40001", DB_RETRY},  {"40P01", DB_RETRY}, {"55P03", DB_RETRY},   {"57014", DB_CANCELLED},
+        {"42501", DB_DENIED}, {"22", DB_BAD_DATA}, {"23", DB_CONSTRAINT}, {"28", DB_DENIED},
+        {"42", DB_BAD_SQL},   {"53", DB_FULL},
     };
 
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
@@ -102,7 +103,8 @@ static bool ends_session(const PGresult *pg, const char *state)
         return true;
     if (strncmp(state, "08", 2) == 0 || strcmp(state, "26000") == 0)
         return true;
-    return function && strcmp(function, "RevalidateCachedQuery") == 0; /* the tables changed under the statement */
+    return function &&
+           strcmp(function, "RevalidateCachedQuery") == 0; /* the tables changed under the statement */
 }
 
 int db_failed(struct db *d, const PGresult *pg, const char *statement)
@@ -167,7 +169,8 @@ static void notice(void *arg, const PGresult *pg)
     const struct db *d = arg;
     const char *message = PQresultErrorField(pg, PG_DIAG_MESSAGE_PRIMARY);
 
-    log_debug("notice of the database", L_STR("connection", d->name), L_STR("notice", message ? message : ""));
+    log_debug("notice of the database", L_STR("connection", d->name),
+              L_STR("notice", message ? message : ""));
 }
 
 /* `options` of the conninfo first, then ours: the later one of two settings holds. */
@@ -223,7 +226,8 @@ static bool connect_wait(PGconn *conn, int64_t deadline)
     while (status != PGRES_POLLING_OK) {
         if (status == PGRES_POLLING_FAILED)
             return false;
-        struct pollfd p = {.fd = PQsocket(conn), .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+        struct pollfd p = {.fd = PQsocket(conn),
+                           .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT};
         const int64_t left = deadline - clock_mono_ms();
         if (left <= 0)
             return false;
@@ -269,8 +273,8 @@ static int lost_with_libpq_words(struct db *d)
     return db_lost(d, why);
 }
 
-/* The server may have ended the session while we were idle: then its last words and the end of the stream are waiting,
- * one after the other. */
+/* The server may have ended the session while we were idle: then its last words and the end of the stream are
+ * waiting, one after the other. */
 static int still_there(struct db *d)
 {
     struct pollfd p = {.fd = PQsocket(d->conn), .events = POLLIN};

@@ -1,5 +1,5 @@
-/* PostgreSQL: COPY … FROM STDIN BINARY, the fastest way in, in pieces of 64 KiB. A failure on the way is kept and told
- * by db_copy_end, so that the loop over rows needs no checks. */
+/* PostgreSQL: COPY … FROM STDIN BINARY, the fastest way in, in pieces of 64 KiB. A failure on the way is kept
+ * and told by db_copy_end, so that the loop over rows needs no checks. */
 #include "lib/db_internal.h"
 
 #include <arpa/inet.h>

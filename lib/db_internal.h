@@ -1,5 +1,5 @@
-/* What the files lib/db*.c share: the connection and what it is doing, and the one way to wait for the server and to
- * lose it. Only they include this. */
+/* What the files lib/db*.c share: the connection and what it is doing, and the one way to wait for the server
+ * and to lose it. Only they include this. */
 #pragma once
 #include "lib/base.h"
 #include "lib/buf.h"
@@ -23,7 +23,8 @@
 enum db_mode { DB_IDLE, DB_ASYNC, DB_PIPELINE, DB_COPYING, DB_STREAMING };
 
 struct db_prepared {
-    char *key; /* types of the parameters, then the text: the same text with other types is another statement */
+    char *
+        key; /* types of the parameters, then the text: the same text with other types is another statement */
     char name[64];
     bool in_pipeline; /* prepared in the pipeline that is not at its end yet: forgotten if that fails */
     UT_hash_handle hh;
@@ -39,7 +40,7 @@ struct db {
     bool async_in_pipeline; /* DB_ASYNC whose statement is prepared on the way */
     int async_code;         /* what it came to so far */
     PGresult *async_result;
-    char running[48]; /* name of the statement that runs */
+    char running[48];         /* name of the statement that runs */
     int64_t deadline_mono_ms; /* for the answer to what runs now; INT64_MAX: none */
     uint64_t generation, names;
     struct db_prepared *prepared;
@@ -65,8 +66,8 @@ struct db_values { /* a view for libpq; arrays owned, what they point to is not 
 void db_params_view(const struct db_params *p, struct db_values *ret); /* p may be NULL */
 void db_values_deinit(struct db_values *v);
 
-/* Begins a call: no error so far, its deadline set. -ENOTCONN without a connection; anything but `mode` going on is
- * a fault of the program. */
+/* Begins a call: no error so far, its deadline set. -ENOTCONN without a connection; anything but `mode` going
+ * on is a fault of the program. */
 int must_check db_enter(struct db *d, enum db_mode mode);
 /* The connection is gone: says it once, closes, and gives the negative code to return. */
 int db_lost(struct db *d, const char *why);

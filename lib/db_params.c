@@ -1,4 +1,5 @@
-/* PostgreSQL: values on their way to the server in its binary forms, and results on their way back as text. */
+/* PostgreSQL: values on their way to the server in its binary forms, and results on their way back as text.
+ */
 #include "lib/db_internal.h"
 
 #include <arpa/inet.h>
@@ -6,14 +7,23 @@
 #include <stdio.h>
 
 enum {
-    OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT4 = 23, OID_TEXT = 25, OID_TIMESTAMPTZ = 1184, OID_UUID = 2950,
-    OID_INT4_ARRAY = 1007, OID_TEXT_ARRAY = 1009, OID_INT8_ARRAY = 1016, OID_TIMESTAMPTZ_ARRAY = 1185,
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_INT8 = 20,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_TIMESTAMPTZ = 1184,
+    OID_UUID = 2950,
+    OID_INT4_ARRAY = 1007,
+    OID_TEXT_ARRAY = 1009,
+    OID_INT8_ARRAY = 1016,
+    OID_TIMESTAMPTZ_ARRAY = 1185,
     OID_UUID_ARRAY = 2951
 };
-#define PARAMS_MAX      64
+#define PARAMS_MAX       64
 #define PARAMS_MAX_BYTES (256u << 20)
-#define EPOCH_2000_MS   INT64_C(946684800000)
-#define NULL_LENGTH     (-1)
+#define EPOCH_2000_MS    INT64_C(946684800000)
+#define NULL_LENGTH      (-1)
 
 struct db_params {
     int count;
@@ -297,7 +307,8 @@ int64_t db_time_ms(const struct db_result *r, int row, int column)
     if (strcmp(s, "-infinity") == 0)
         return INT64_MIN;
     /* "2026-01-31 08:15:00.123456+00": always so, since the session's DateStyle and TimeZone are ours. */
-    if (snprintf(iso, sizeof(iso), "%s%s", s, strlen(s) > 3 && s[strlen(s) - 3] == '+' ? ":00" : "") >= (int)sizeof(iso))
+    if (snprintf(iso, sizeof(iso), "%s%s", s, strlen(s) > 3 && s[strlen(s) - 3] == '+' ? ":00" : "") >=
+        (int)sizeof(iso))
         return 0;
     return clock_parse_iso(iso, &ms) ? ms : 0;
 }

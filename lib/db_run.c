@@ -1,4 +1,5 @@
-/* PostgreSQL: running prepared statements, alone (waiting or not) or several in a pipeline, and transactions. */
+/* PostgreSQL: running prepared statements, alone (waiting or not) or several in a pipeline, and transactions.
+ */
 #include "lib/db_internal.h"
 
 #include <stdio.h>
@@ -24,7 +25,8 @@ static struct db_prepared *find_prepared(struct db *d, const struct buf *key)
     return s;
 }
 
-/* Queues the preparing; the statement counts as prepared from now on (and is forgotten if that turns out wrong). */
+/* Queues the preparing; the statement counts as prepared from now on (and is forgotten if that turns out
+ * wrong). */
 static struct db_prepared *send_prepare(struct db *d, const struct db_sql *sql, const struct db_values *v,
                                         struct buf *key)
 {
@@ -53,7 +55,7 @@ static void keep_prepared(struct db *d)
 {
     struct db_prepared *s, *next;
 
-    HASH_ITER(hh, d->prepared, s, next)
+    HASH_ITER (hh, d->prepared, s, next)
         s->in_pipeline = false;
 }
 
@@ -66,7 +68,8 @@ static int could_not_send(struct db *d)
 }
 
 /* In pipeline mode: prepares if need be, and runs. */
-static bool send_in_pipeline(struct db *d, const struct db_sql *sql, const struct db_values *v, struct buf *key)
+static bool send_in_pipeline(struct db *d, const struct db_sql *sql, const struct db_values *v,
+                             struct buf *key)
 {
     struct db_prepared *s = find_prepared(d, key);
 
@@ -222,7 +225,8 @@ int db_finish_command(struct db *d, const char *statement)
         if (!pg)
             return code;
         const ExecStatusType status = PQresultStatus(pg);
-        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY && code == 0)
+        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY &&
+            code == 0)
             code = db_failed(d, pg, statement);
         PQclear(pg);
         if (code < 0)
@@ -373,8 +377,8 @@ int db_pipeline_end(struct db *d)
             return could_not_send(d);
         const ExecStatusType status = pg ? PQresultStatus(pg) : PGRES_COMMAND_OK;
         sync = status == PGRES_PIPELINE_SYNC;
-        if (!sync && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_PIPELINE_ABORTED &&
-            status != PGRES_EMPTY_QUERY && code == 0)
+        if (!sync && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK &&
+            status != PGRES_PIPELINE_ABORTED && status != PGRES_EMPTY_QUERY && code == 0)
             code = db_failed(d, pg, "pipeline");
         PQclear(pg);
         if (code < 0)

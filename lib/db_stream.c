@@ -1,8 +1,11 @@
-/* PostgreSQL: a source's query, read row by row, so that memory does not grow with the result. The text comes from a
- * rule; it goes over the extended protocol, which takes one statement only. */
+/* PostgreSQL: a source's query, read row by row, so that memory does not grow with the result. The text comes
+ * from a rule; it goes over the extended protocol, which takes one statement only. */
 #include "lib/db_internal.h"
 
-#define ABORT_MS 5000
+#include <poll.h>
+
+#define ABORT_MS     5000
+#define ASK_AGAIN_MS 200
 
 int db_stream_begin(struct db *d, const char *sql)
 {
@@ -66,27 +69,49 @@ int db_stream_next(struct db *d, struct db_result **ret)
     }
 }
 
-void db_stream_abort(struct db *d)
+static void ask_to_cancel(struct db *d)
 {
-    if (!d->conn || d->mode != DB_STREAMING)
-        return;
     char why[256];
     PGcancel *cancel = PQgetCancel(d->conn);
-    const bool asked = cancel && PQcancel(cancel, why, sizeof(why));
-    const int64_t deadline = clock_mono_ms() + ABORT_MS;
 
+    if (cancel && !PQcancel(cancel, why, sizeof(why)))
+        log_debug("cancelling failed", L_STR("connection", d->name), L_STR("error", why));
     PQfreeCancel(cancel);
-    d->deadline_mono_ms = deadline;
-    while (asked && d->conn) {
-        PGresult *pg;
+}
 
-        if (clock_mono_ms() > deadline || db_next_result(d, &pg) < 0)
-            break;
-        if (!pg) {
+/* Reads rows away, and the error that was asked for. True: that is the end of them. */
+static bool drained(struct db *d)
+{
+    while (!PQisBusy(d->conn)) {
+        PGresult *pg = PQgetResult(d->conn);
+
+        if (!pg)
+            return true;
+        PQclear(pg);
+    }
+    return false;
+}
+
+void db_stream_abort(struct db *d)
+{
+    const int64_t deadline = clock_mono_ms() + ABORT_MS;
+    int64_t next_ask = 0;
+
+    if (!d->conn || d->mode != DB_STREAMING)
+        return;
+    while (clock_mono_ms() < deadline && PQflush(d->conn) >= 0) {
+        if (drained(d) && PQstatus(d->conn) == CONNECTION_OK) {
             d->mode = DB_IDLE;
             return;
         }
-        PQclear(pg); /* rows, and the error that we asked for */
+        /* Again and again: what comes before the server has begun the statement is lost. */
+        if (clock_mono_ms() >= next_ask) {
+            ask_to_cancel(d);
+            next_ask = clock_mono_ms() + ASK_AGAIN_MS;
+        }
+        struct pollfd p = {.fd = PQsocket(d->conn), .events = POLLIN};
+        if (poll(&p, 1, ASK_AGAIN_MS) > 0 && !PQconsumeInput(d->conn))
+            break;
     }
     db_drop(d);
 }

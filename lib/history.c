@@ -1,5 +1,6 @@
-/* The memory of which database this was, and how far it had come: one small file a service, replaced as a whole.
- * It is written before the check says "the same", so that a restart knows at least as much as was relied on. */
+/* The memory of which database this was, and how far it had come: one small file a service, replaced as a
+ * whole. It is written before the check says "the same", so that a restart knows at least as much as was
+ * relied on. */
 #include "lib/history.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -33,7 +34,8 @@ struct history *history_new(const char *state_dir, const char *service)
 
     h->dir = xstrdup(state_dir);
     h->file = xasprintf("%s/history-%s", state_dir, service);
-    h->temporary = xasprintf("%s.new", h->file);
+    /* By process: two of a service on one machine must not write into each other's. */
+    h->temporary = xasprintf("%s.%d.new", h->file, (int)getpid());
     return h;
 }
 
@@ -63,11 +65,12 @@ static int read_file(const char *path, struct remembered *ret)
     if (n < 0)
         return -errno;
     text[n] = '\0';
-    int got = sscanf(text,
-                     FORMAT_LINE "system %" SCNu64 "\ndatabase %" SCNd64 "\ntimeline %" SCNd64 "\nposition %" SCNd64
-                                 "\ngeneration %" SCNd64 "\naccepted %" SCNd64 "\nend%n",
-                     &ret->system, &ret->database, &ret->timeline, &ret->position, &ret->generation,
-                     &ret->accepted_at_ms, &end);
+    int got =
+        sscanf(text,
+               FORMAT_LINE "system %" SCNu64 "\ndatabase %" SCNd64 "\ntimeline %" SCNd64 "\nposition %" SCNd64
+                           "\ngeneration %" SCNd64 "\naccepted %" SCNd64 "\nend%n",
+               &ret->system, &ret->database, &ret->timeline, &ret->position, &ret->generation,
+               &ret->accepted_at_ms, &end);
     return got == 6 && end > 0 ? 0 : -EBADMSG;
 }
 
@@ -82,11 +85,11 @@ static int write_file(const struct history *h, const struct remembered *now)
 {
     char text[512];
     auto_fd int fd = open(h->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    int len = snprintf(text, sizeof(text),
-                       FORMAT_LINE "system %" PRIu64 "\ndatabase %" PRId64 "\ntimeline %" PRId64 "\nposition %" PRId64
-                                   "\ngeneration %" PRId64 "\naccepted %" PRId64 "\nend\n",
-                       now->system, now->database, now->timeline, now->position, now->generation,
-                       now->accepted_at_ms);
+    int len = snprintf(
+        text, sizeof(text),
+        FORMAT_LINE "system %" PRIu64 "\ndatabase %" PRId64 "\ntimeline %" PRId64 "\nposition %" PRId64
+                    "\ngeneration %" PRId64 "\naccepted %" PRId64 "\nend\n",
+        now->system, now->database, now->timeline, now->position, now->generation, now->accepted_at_ms);
 
     if (fd < 0)
         return -errno;
@@ -105,7 +108,8 @@ static int remember(struct history *h, const struct remembered *now)
     r = write_file(h, now);
     if (r < 0) {
         const struct log_field fields[] = {L_STR("file", h->file), L_ERRNO(r)};
-        log_trouble_begins(&h->write_trouble, "the database's history cannot be remembered", fields, COUNT_OF(fields));
+        log_trouble_begins(&h->write_trouble, "the database's history cannot be remembered", fields,
+                           COUNT_OF(fields));
         return r;
     }
     log_trouble_ends(&h->write_trouble, "the database's history is remembered again");
@@ -168,7 +172,8 @@ static int lost(struct history *h, const char *why, const char **ret_why)
 
     if (why != h->why)
         snprintf(h->why, sizeof(h->why), "%s", why);
-    log_trouble_begins(&h->lost, "the database has lost history: nothing is sent until `smschain accept-database`",
+    log_trouble_begins(&h->lost,
+                       "the database has lost history: nothing is sent until `smschain accept-database`",
                        fields, COUNT_OF(fields));
     *ret_why = h->why;
     return HISTORY_LOST;
@@ -183,15 +188,16 @@ int history_check(struct history *h, struct db *d, const char **ret_why)
     r = load_once(h);
     if (r < 0) {
         const struct log_field fields[] = {L_STR("file", h->file), L_ERRNO(r)};
-        log_trouble_begins(&h->write_trouble, "the database's history cannot be read", fields, COUNT_OF(fields));
+        log_trouble_begins(&h->write_trouble, "the database's history cannot be read", fields,
+                           COUNT_OF(fields));
         return r;
     }
     r = ask(d, &now);
     if (r != 0)
         return r;
     if (h->damaged) {
-        snprintf(h->why, sizeof(h->why), "%s cannot be read: what was known is lost; move it away to begin anew",
-                 h->file);
+        snprintf(h->why, sizeof(h->why),
+                 "%s cannot be read: what was known is lost; move it away to begin anew", h->file);
         return lost(h, h->why, ret_why);
     }
     /* A person has looked: what is there now is the history. */

@@ -1,10 +1,10 @@
-/* Names of the queues, and what `smschain migrate` and `smschain status` ask of the broker: one connection for one
- * call, waiting for each answer. */
+/* Names of the queues, and what `smschain migrate` and `smschain status` ask of the broker: one connection
+ * for one call, waiting for each answer. */
 #include "lib/mq_connection.h"
 
 #include <stdio.h>
 
-#define NOT_FOUND 404
+#define NOT_FOUND          404
 #define SHARD_QUEUE_PREFIX "sms.update."
 
 static char *checked(int len, char out[MQ_QUEUE_SIZE])
@@ -34,7 +34,8 @@ char *mq_queue_update(unsigned shard, char out[MQ_QUEUE_SIZE])
 
 unsigned mq_update_shard(const char *gateway, unsigned shards)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a: the same in every service and version, for steps already in queues */
+    uint32_t hash =
+        2166136261u; /* FNV-1a: the same in every service and version, for steps already in queues */
 
     if (!gateway || shards <= 1)
         return 0;
@@ -49,7 +50,8 @@ static int declare_queue(struct mq_connection *c, const char *queue)
     amqp_table_entry_t entries[] = {
         {amqp_cstring_bytes("x-queue-type"),
          {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes("quorum")}},
-        {amqp_cstring_bytes("x-single-active-consumer"), {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1}},
+        {amqp_cstring_bytes("x-single-active-consumer"),
+         {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1}},
     };
     const bool single = strncmp(queue, SHARD_QUEUE_PREFIX, strlen(SHARD_QUEUE_PREFIX)) == 0;
     const amqp_table_t arguments = {.num_entries = single ? 2 : 1, .entries = entries};
@@ -73,8 +75,8 @@ static int declare_all(struct mq_connection *c, const char *const *queues, size_
     if (r < 0)
         return r;
     mq_connection_up(c);
-    amqp_exchange_declare(c->amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE), amqp_cstring_bytes("direct"), 0, 1, 0,
-                          0, amqp_empty_table);
+    amqp_exchange_declare(c->amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE), amqp_cstring_bytes("direct"),
+                          0, 1, 0, 0, amqp_empty_table);
     r = mq_connection_reply(c, amqp_get_rpc_reply(c->amqp), NULL);
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = declare_queue(c, queues[i]);

@@ -1,7 +1,7 @@
 /* One AMQP connection: the part of AMQP that publisher, consumer and the command line have in common.
- * librabbitmq does not reconnect, drops frames of other channels, and serves heartbeats only inside its calls: hence
- * one channel a connection, frames read one by one, and no call of its that waits for a certain frame once the
- * channel is up. */
+ * librabbitmq does not reconnect, drops frames of other channels, and serves heartbeats only inside its
+ * calls: hence one channel a connection, frames read one by one, and no call of its that waits for a certain
+ * frame once the channel is up. */
 #include "lib/mq_connection.h"
 
 #include <amqp_ssl_socket.h>
@@ -14,10 +14,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define SYSTEM_CA_FILE    "/etc/ssl/certs/ca-certificates.crt"
-#define FRAME_MAX_BYTES   131072
-#define POLITE_CLOSE_MS   300
-#define CALL_TIMEOUT_MS   MQ_CONNECT_TIMEOUT_MS
+#define SYSTEM_CA_FILE  "/etc/ssl/certs/ca-certificates.crt"
+#define FRAME_MAX_BYTES 131072
+#define POLITE_CLOSE_MS 300
+#define CALL_TIMEOUT_MS MQ_CONNECT_TIMEOUT_MS
 
 void mq_connection_init(struct mq_connection *c, const struct mq_options *opts)
 {
@@ -74,8 +74,8 @@ void mq_connection_deinit(struct mq_connection *c)
 
 static void why_close(struct mq_connection *c, const char *what, int code, amqp_bytes_t text)
 {
-    snprintf(c->why, sizeof(c->why), "%s closed by the broker: %d %.*s", what, code, (int)MIN_OF(text.len, 200),
-             text.len ? (const char *)text.bytes : "");
+    snprintf(c->why, sizeof(c->why), "%s closed by the broker: %d %.*s", what, code,
+             (int)MIN_OF(text.len, 200), text.len ? (const char *)text.bytes : "");
 }
 
 static void why_status(struct mq_connection *c, const char *what, int status)
@@ -155,7 +155,8 @@ static int open_socket(struct mq_connection *c, int64_t deadline_mono_ms)
     return 0;
 }
 
-/* Asks to be told of connection.blocked and of a consumer that the broker cancels: the default login does not. */
+/* Asks to be told of connection.blocked and of a consumer that the broker cancels: the default login does
+ * not. */
 static amqp_rpc_reply_t login(struct mq_connection *c)
 {
     const amqp_field_value_t yes = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1};
@@ -176,8 +177,8 @@ static amqp_rpc_reply_t login(struct mq_connection *c)
     };
     const amqp_table_t properties = {.num_entries = COUNT_OF(about), .entries = about};
 
-    return amqp_login_with_properties(c->amqp, c->vhost, MQ_CHANNEL, FRAME_MAX_BYTES, c->heartbeat_s, &properties,
-                                      AMQP_SASL_METHOD_PLAIN, c->user, c->password);
+    return amqp_login_with_properties(c->amqp, c->vhost, MQ_CHANNEL, FRAME_MAX_BYTES, c->heartbeat_s,
+                                      &properties, AMQP_SASL_METHOD_PLAIN, c->user, c->password);
 }
 
 int mq_connection_open(struct mq_connection *c)
@@ -201,7 +202,8 @@ int mq_connection_open(struct mq_connection *c)
     r = mq_connection_reply(c, login(c), NULL);
     if (r < 0)
         return r;
-    /* What is still to be set up (channel, confirms, consumer) takes from the same time, but gets a little. */
+    /* What is still to be set up (channel, confirms, consumer) takes from the same time, but gets a little.
+     */
     set_call_timeout(c, MAX_OF(deadline - clock_mono_ms(), CALL_TIMEOUT_MS / 3));
     return 0;
 }
@@ -229,8 +231,8 @@ void mq_connection_fail(struct mq_connection *c, const char *why)
     c->opened_mono_ms = 0;
     c->failures++;
     c->next_try_mono_ms = now + clock_backoff_ms(c->failures, MQ_BACKOFF_BASE_MS, MQ_BACKOFF_MAX_MS);
-    const struct log_field fields[] = {
-        L_STR("connection", c->name), L_STR("host", c->host), L_INT("port", c->port), L_STR("error", why)};
+    const struct log_field fields[] = {L_STR("connection", c->name), L_STR("host", c->host),
+                                       L_INT("port", c->port), L_STR("error", why)};
     log_trouble_begins(&c->away, "broker is away", fields, COUNT_OF(fields));
     log_fields(LOG_LEVEL_DEBUG, "broker connection failed", fields, COUNT_OF(fields));
 }

@@ -1,6 +1,6 @@
-/* One AMQP connection with one channel (number 1), as publisher, consumer and the command line share it: opening
- * with a deadline, reading frames without waiting, back-off between tries, and ending it with a reason.
- * Only lib/mq*.c include this. */
+/* One AMQP connection with one channel (number 1), as publisher, consumer and the command line share it:
+ * opening with a deadline, reading frames without waiting, back-off between tries, and ending it with a
+ * reason. Only lib/mq*.c include this. */
 #pragma once
 #include "lib/base.h"
 #include "lib/clock.h"
@@ -10,12 +10,13 @@
 #include <amqp.h>
 #include <amqp_framing.h>
 
-#define MQ_CHANNEL             1
-#define MQ_BACKOFF_BASE_MS     200
-#define MQ_BACKOFF_MAX_MS      10000
-#define MQ_STEADY_MS           10000 /* a connection that held so long begins its back-off anew */
-#define MQ_STALL_MS            15000 /* a socket that takes nothing for so long is broken */
-#define MQ_SOCKET_BACKLOG_BYTES (256u << 10) /* above this in the kernel's send queue nothing more is written */
+#define MQ_CHANNEL         1
+#define MQ_BACKOFF_BASE_MS 200
+#define MQ_BACKOFF_MAX_MS  10000
+#define MQ_STEADY_MS       10000 /* a connection that held so long begins its back-off anew */
+#define MQ_STALL_MS        15000 /* a socket that takes nothing for so long is broken */
+#define MQ_SOCKET_BACKLOG_BYTES                                                                              \
+    (256u << 10) /* above this in the kernel's send queue nothing more is written */
 
 struct mq_connection {
     char *host, *vhost, *user, *password, *name, *ca_file;
@@ -46,8 +47,8 @@ void mq_connection_fail(struct mq_connection *c, const char *why);
 bool mq_connection_due(const struct mq_connection *c, int64_t now_mono_ms, int64_t *ret_wait_ms);
 
 enum { MQ_NOTHING = 1 };
-/* The next frame, without waiting; valid until the next call. MQ_NOTHING: none. < 0: broken, c->why. Heartbeats are
- * served in here. */
+/* The next frame, without waiting; valid until the next call. MQ_NOTHING: none. < 0: broken, c->why.
+ * Heartbeats are served in here. */
 int must_check mq_connection_read(struct mq_connection *c, amqp_frame_t *ret);
 enum mq_control { MQ_CONTROL_NONE, MQ_CONTROL_BLOCKED, MQ_CONTROL_UNBLOCKED, MQ_CONTROL_CLOSED };
 /* What a frame of channel 0 means; answers a close. */

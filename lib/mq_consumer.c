@@ -1,15 +1,21 @@
-/* Consuming with manual acks on one channel, which has an epoch: delivery tags mean nothing on another channel, so an
- * ack of a past epoch is left alone and the broker gives the message again.
+/* Consuming with manual acks on one channel, which has an epoch: delivery tags mean nothing on another
+ * channel, so an ack of a past epoch is left alone and the broker gives the message again.
  *
- *   CLOSED -> (connect) -> IDLE -> (channel, consume) -> OPEN -> (pause, cancel, channel closed) -> CLOSING -> IDLE
+ *   CLOSED -> (connect) -> IDLE -> (channel, consume) -> OPEN -> (pause, cancel, channel closed) -> CLOSING
+ * -> IDLE
  *
- * While CLOSING everything is read away up to the broker's close-ok, so nothing old can be taken for the next epoch. */
+ * While CLOSING everything is read away up to the broker's close-ok, so nothing old can be taken for the next
+ * epoch. */
 #include "lib/mq_connection.h"
 
 #include <sys/queue.h>
 
 #define BODY_MAX_BYTES   (128u << 20) /* RabbitMQ's own limit */
 #define CLOSE_TIMEOUT_MS 10000
+/* Deliveries that nobody has taken yet: above this a pump reads no more than it must, and what stays in the socket holds
+ * the broker back. A prefetch counts messages, not bytes. It must read a little, or it would never get to the heartbeats. */
+#define READY_BYTES      (4u << 20)
+#define READ_LEAST_BYTES (256u << 10)
 
 enum consumer_state { CLOSED, IDLE, OPEN, CLOSING };
 
@@ -33,7 +39,7 @@ struct mq_consumer {
     bool header_next, body_next;
     size_t got;
     STAILQ_HEAD(, ready) ready;
-    size_t ready_count;
+    size_t ready_count, ready_bytes;
 };
 
 void mq_delivery_deinit(struct mq_delivery *d)
@@ -63,7 +69,7 @@ static void forget_deliveries(struct mq_consumer *c)
         mq_delivery_deinit(&r->d);
         free(r);
     }
-    c->ready_count = 0;
+    c->ready_count = c->ready_bytes = 0;
     mq_delivery_deinit(&c->coming);
     c->header_next = c->body_next = false;
 }
@@ -123,7 +129,8 @@ static int open_channel(struct mq_consumer *c, int *ret_channel_code)
     r = mq_connection_reply(&c->c, amqp_get_rpc_reply(amqp), ret_channel_code);
     if (r < 0)
         return r;
-    amqp_basic_consume(amqp, MQ_CHANNEL, amqp_cstring_bytes(c->queue), amqp_empty_bytes, 0, 0, 0, amqp_empty_table);
+    amqp_basic_consume(amqp, MQ_CHANNEL, amqp_cstring_bytes(c->queue), amqp_empty_bytes, 0, 0, 0,
+                       amqp_empty_table);
     return mq_connection_reply(&c->c, amqp_get_rpc_reply(amqp), ret_channel_code);
 }
 
@@ -170,6 +177,7 @@ static void delivered(struct mq_consumer *c)
     c->channel_failures = 0;
     STAILQ_INSERT_TAIL(&c->ready, r, link);
     c->ready_count++;
+    c->ready_bytes += r->d.len;
 }
 
 static void take_header(struct mq_consumer *c, const amqp_frame_t *frame)
@@ -211,7 +219,8 @@ static void take_method(struct mq_consumer *c, const amqp_frame_t *frame)
         if (c->state != OPEN)
             break;
         mq_delivery_deinit(&c->coming);
-        c->coming = (struct mq_delivery){.epoch = c->epoch, .tag = m->delivery_tag, .redelivered = m->redelivered};
+        c->coming =
+            (struct mq_delivery){.epoch = c->epoch, .tag = m->delivery_tag, .redelivered = m->redelivered};
         c->header_next = true;
         break;
     }
@@ -254,9 +263,10 @@ static void take_frame(struct mq_consumer *c, const amqp_frame_t *frame)
 
 static void read_all(struct mq_consumer *c)
 {
+    const size_t least = c->ready_bytes + READ_LEAST_BYTES;
     amqp_frame_t frame;
 
-    while (c->state != CLOSED) {
+    while (c->state != CLOSED && (c->ready_bytes < READY_BYTES || c->ready_bytes < least)) {
         int r = mq_connection_read(&c->c, &frame);
 
         if (r == MQ_NOTHING)
@@ -307,6 +317,7 @@ bool mq_consumer_next(struct mq_consumer *c, struct mq_delivery *ret)
         return false;
     STAILQ_REMOVE_HEAD(&c->ready, link);
     c->ready_count--;
+    c->ready_bytes -= r->d.len;
     *ret = r->d;
     free(r);
     return true;

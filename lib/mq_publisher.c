@@ -1,24 +1,26 @@
-/* Publishing with a window of unconfirmed messages. A message stays here, with its bytes, until the broker has
- * confirmed it or given it back as unroutable; a nack or a broken connection puts it back among those to be sent.
+/* Publishing with a window of unconfirmed messages. A message stays here, with its bytes, until the broker
+ * has confirmed it or given it back as unroutable; a nack or a broken connection puts it back among those to
+ * be sent.
  *
  *   waiting (to be sent, oldest first) -> sent (on the channel, in the order of their tags) -> outcomes
  *
- * After each new connection the first message goes alone: a broker under an alarm says so (connection.blocked) only
- * when something is published, and what is written behind that lies unread in the socket, where heartbeats would
- * stick behind it for ever. */
+ * After each new connection the first message goes alone: a broker under an alarm says so
+ * (connection.blocked) only when something is published, and what is written behind that lies unread in the
+ * socket, where heartbeats would stick behind it for ever. */
 #include "lib/mq_connection.h"
 
 #include <stdio.h>
 #include <sys/queue.h>
 
-#define DEFAULT_MESSAGES   1000
-#define DEFAULT_BYTES      (2u << 20)
-#define NO_CONFIRM_MS      30000 /* so long without any confirm is said in the log */
-#define ROOM_LOOK_MS       5
+#define DEFAULT_MESSAGES 1000
+#define DEFAULT_BYTES    (2u << 20)
+#define NO_CONFIRM_MS    30000 /* so long without any confirm is said in the log */
+#define ROOM_LOOK_MS     5
 
 struct entry {
     TAILQ_ENTRY(entry) link;
-    uint64_t sequence; /* in the order they were taken; also the message id on the wire, by which returns are known */
+    uint64_t sequence; /* in the order they were taken; also the message id on the wire, by which returns are
+                          known */
     uint64_t tag;      /* delivery tag on the channel now open */
     uint64_t cookie;
     int64_t not_before_mono_ms;
@@ -36,12 +38,13 @@ struct mq_publisher {
     struct entries waiting, sent;
     size_t count, bytes;
     uint64_t next_sequence, next_tag;
-    bool alone;    /* the first message of this connection is not confirmed yet */
+    bool alone; /* the first message of this connection is not confirmed yet */
     bool blocked;
-    uint64_t return_left; /* bytes of a returned body still to come */
-    bool return_header;   /* a return's header is next */
+    uint64_t return_left;     /* bytes of a returned body still to come */
+    bool return_header;       /* a return's header is next */
     int64_t progress_mono_ms; /* of the last confirm, or of the first message sent after a pause */
-    struct log_trouble blocked_trouble, confirm_trouble;
+    struct log_trouble blocked_trouble, confirm_trouble, refused_trouble, returned_trouble;
+    char *returned_queue;        /* that returned_trouble is about */
     struct mq_outcome *outcomes; /* a ring */
     size_t outcome_cap, outcome_first, outcome_count;
 };
@@ -84,6 +87,7 @@ void mq_publisher_free(struct mq_publisher *p)
     entries_free(&p->waiting);
     entries_free(&p->sent);
     free(p->outcomes);
+    free(p->returned_queue);
     free(p);
 }
 
@@ -94,7 +98,8 @@ static void wait_again(struct mq_publisher *p, struct entry *e)
 
     e->tag = 0;
     e->returned = false;
-    TAILQ_FOREACH(after, &p->waiting, link) {
+    TAILQ_FOREACH(after, &p->waiting, link)
+    {
         if (after->sequence > e->sequence) {
             TAILQ_INSERT_BEFORE(after, e, link);
             return;
@@ -130,8 +135,8 @@ static int set_up(struct mq_publisher *p)
     if (r < 0)
         return r;
     /* Passive: the exchange is made by `smschain migrate`. */
-    amqp_exchange_declare(p->c.amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE), amqp_cstring_bytes("direct"), 1, 1,
-                          0, 0, amqp_empty_table);
+    amqp_exchange_declare(p->c.amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE),
+                          amqp_cstring_bytes("direct"), 1, 1, 0, 0, amqp_empty_table);
     r = mq_connection_reply(&p->c, amqp_get_rpc_reply(p->c.amqp), NULL);
     if (r < 0)
         return r;
@@ -187,8 +192,9 @@ static int send_entry(struct mq_publisher *p, struct entry *e)
     props.headers.entries = headers;
     if (props.headers.num_entries > 0)
         props._flags |= AMQP_BASIC_HEADERS_FLAG;
-    return amqp_basic_publish(p->c.amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE), amqp_cstring_bytes(e->queue), 1,
-                              0, &props, (amqp_bytes_t){.len = e->len, .bytes = e->body});
+    return amqp_basic_publish(p->c.amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE),
+                              amqp_cstring_bytes(e->queue), 1, 0, &props,
+                              (amqp_bytes_t){.len = e->len, .bytes = e->body});
 }
 
 /* Sends what is due while the socket takes it. True: something due is left for want of room. */
@@ -247,19 +253,41 @@ bool mq_publisher_next(struct mq_publisher *p, struct mq_outcome *ret)
     return true;
 }
 
+/* A queue that is missing is said once, not for each message to it. */
+static void say_returned(struct mq_publisher *p, const struct entry *e)
+{
+    const bool same = p->returned_queue && strcmp(p->returned_queue, e->queue) == 0;
+    const struct log_field fields[] = {L_STR("queue", e->queue), L_STR("connection", p->c.name)};
+
+    if (e->returned && !same) {
+        free(p->returned_queue);
+        p->returned_queue = xstrdup(e->queue);
+        p->returned_trouble = (struct log_trouble){0};
+    }
+    if (e->returned)
+        log_trouble_begins(&p->returned_trouble, "messages are returned: no such queue", fields,
+                           COUNT_OF(fields));
+    else if (same)
+        log_trouble_ends(&p->returned_trouble, "the missing queue is there");
+}
+
 static void settle(struct mq_publisher *p, struct entry *e, bool ack)
 {
     TAILQ_REMOVE(&p->sent, e, link);
     if (!ack) {
+        const struct log_field fields[] = {L_STR("queue", e->queue), L_STR("connection", p->c.name)};
+
         e->nacks++;
-        e->not_before_mono_ms = clock_mono_ms() + clock_backoff_ms(e->nacks, MQ_BACKOFF_BASE_MS, MQ_BACKOFF_MAX_MS);
-        if (e->nacks == 1)
-            log_warn("broker refused a message for now (nack), trying again", L_STR("queue", e->queue));
+        e->not_before_mono_ms =
+            clock_mono_ms() + clock_backoff_ms(e->nacks, MQ_BACKOFF_BASE_MS, MQ_BACKOFF_MAX_MS);
+        log_trouble_begins(&p->refused_trouble, "broker refuses messages for now (nack)", fields,
+                           COUNT_OF(fields));
         wait_again(p, e);
         return;
     }
-    if (e->returned)
-        log_warn("message returned: no such queue", L_STR("queue", e->queue), L_STR("connection", p->c.name));
+    if (e->nacks > 0)
+        log_trouble_ends(&p->refused_trouble, "broker takes refused messages now");
+    say_returned(p, e);
     add_outcome(p, (struct mq_outcome){.cookie = e->cookie, .confirmed = !e->returned});
     p->count--;
     p->bytes -= e->len;
@@ -292,7 +320,8 @@ static void returned(struct mq_publisher *p, const amqp_frame_t *frame)
     p->return_left = frame->payload.properties.body_size;
     if (!(props->_flags & AMQP_BASIC_MESSAGE_ID_FLAG))
         return;
-    TAILQ_FOREACH(e, &p->sent, link) {
+    TAILQ_FOREACH(e, &p->sent, link)
+    {
         snprintf(id, sizeof(id), "%llu", (unsigned long long)e->sequence);
         if (mq_bytes_equal(props->message_id, id)) {
             e->returned = true;
@@ -391,13 +420,14 @@ static int64_t next_due_ms(const struct mq_publisher *p, int64_t now)
     if (p->alone && !TAILQ_EMPTY(&p->sent))
         return due_ms;
     TAILQ_FOREACH(e, &p->waiting, link)
-        due_ms = MIN_OF(due_ms, MAX_OF(e->not_before_mono_ms - now, 0));
+    due_ms = MIN_OF(due_ms, MAX_OF(e->not_before_mono_ms - now, 0));
     return p->blocked ? INT64_MAX : due_ms;
 }
 
 static void watch(struct mq_publisher *p)
 {
-    if (TAILQ_EMPTY(&p->sent) || p->blocked || !p->c.amqp || clock_mono_ms() - p->progress_mono_ms < NO_CONFIRM_MS)
+    if (TAILQ_EMPTY(&p->sent) || p->blocked || !p->c.amqp ||
+        clock_mono_ms() - p->progress_mono_ms < NO_CONFIRM_MS)
         return;
     const struct log_field fields[] = {L_STR("connection", p->c.name),
                                        L_STR("queue", TAILQ_FIRST(&p->sent)->queue)};

@@ -1,5 +1,6 @@
 /* Drives lib/db, lib/history and lib/service from a test: db_probe CONNINFO SCENARIO [ARGUMENT].
- * A scenario checks by itself and ends with 0; loop, history and figures take orders, a line each, on standard input. */
+ * A scenario checks by itself and ends with 0; loop, history and figures take orders, a line each, on
+ * standard input. */
 #include "lib/clock.h"
 #include "lib/db.h"
 #include "lib/history.h"
@@ -10,20 +11,20 @@
 #include <poll.h>
 #include <stdio.h>
 
-#define CHECK(what)                                                                                              \
-    do {                                                                                                         \
-        if (!(what)) {                                                                                           \
-            fprintf(stderr, "%s:%d: not so: %s (error: %s %s)\n", __FILE__, __LINE__, #what, db_sqlstate(d),         \
-                    db_error(d));                                                                                \
-            exit(1);                                                                                             \
-        }                                                                                                        \
+#define CHECK(what)                                                                                          \
+    do {                                                                                                     \
+        if (!(what)) {                                                                                       \
+            fprintf(stderr, "%s:%d: not so: %s (error: %s %s)\n", __FILE__, __LINE__, #what, db_sqlstate(d), \
+                    db_error(d));                                                                            \
+            exit(1);                                                                                         \
+        }                                                                                                    \
     } while (0)
-#define CHECK_STR(got, wanted)                                                                                   \
-    do {                                                                                                         \
-        if (strcmp((got), (wanted)) != 0) {                                                                      \
-            fprintf(stderr, "%s:%d: \"%s\" is not \"%s\"\n", __FILE__, __LINE__, (got), (wanted));                   \
-            exit(1);                                                                                             \
-        }                                                                                                        \
+#define CHECK_STR(got, wanted)                                                                               \
+    do {                                                                                                     \
+        if (strcmp((got), (wanted)) != 0) {                                                                  \
+            fprintf(stderr, "%s:%d: \"%s\" is not \"%s\"\n", __FILE__, __LINE__, (got), (wanted));           \
+            exit(1);                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 static int sql(struct db *d, const char *text, struct db_result **ret)
@@ -47,8 +48,10 @@ static int64_t number(struct db *d, const char *text)
 static void types(struct db *d, const char *arg)
 {
     static const struct db_sql all = {
-        "all", "SELECT $1::bool, $2::int, $3::bigint, $4::text, $5::bytea, $6::timestamptz, $7::int, $8::text,"
-               " $9::timestamptz, $10::bigint[], $11::int[], $12::timestamptz[], $13::text[], $14::uuid[], $15::bigint[]"};
+        "all",
+        "SELECT $1::bool, $2::int, $3::bigint, $4::text, $5::bytea, $6::timestamptz, $7::int, $8::text,"
+        " $9::timestamptz, $10::bigint[], $11::int[], $12::timestamptz[], $13::text[], $14::uuid[], "
+        "$15::bigint[]"};
     const int64_t bigs[] = {INT64_MIN, 0, INT64_MAX}, times[] = {T1, 0};
     const int32_t ints[] = {-1, 2147483647};
     const char *texts[] = {"a\"b,{}\\", NULL, ""};
@@ -96,7 +99,8 @@ static void types(struct db *d, const char *arg)
     CHECK(db_time_ms(r, 0, 0) == INT64_MAX && db_time_ms(r, 0, 1) == T1 - 123 - 19800000);
 }
 
-/* The same text with another type of parameter is another statement: a null first must not settle its type. */
+/* The same text with another type of parameter is another statement: a null first must not settle its type.
+ */
 static void same_text_other_types(struct db *d, const char *arg)
 {
     static const struct db_sql echo = {"echo", "SELECT $1::text"};
@@ -214,7 +218,10 @@ static void copy(struct db *d, const char *arg)
 
     memset(big, 'x', 200000);
     big[200000] = '\0';
-    CHECK(db_script(d, "CREATE TABLE copied (b bool, s smallint, i int, l bigint, t text, at timestamptz, u uuid)") == 0);
+    CHECK(
+        db_script(
+            d, "CREATE TABLE copied (b bool, s smallint, i int, l bigint, t text, at timestamptz, u uuid)") ==
+        0);
     CHECK(db_copy_begin(d, "copied (b, s, i, l, t, at, u)", &c) == 0);
     for (int i = 0; i < rows; i++) {
         db_copy_row(c, 7);
@@ -304,7 +311,8 @@ static void pipeline(struct db *d, const char *arg)
         CHECK(db_pipeline_end(d) == 0);
         CHECK(db_idle(d) && number(d, "SELECT count(*) FROM piped") == 20000 * (round + 1));
     }
-    /* A failure in the middle: nothing after it runs, and what was prepared behind it is prepared again later. */
+    /* A failure in the middle: nothing after it runs, and what was prepared behind it is prepared again
+     * later. */
     CHECK(db_pipeline_begin(d) == 0);
     queue(d, &pipe_begin, -1);
     queue(d, &pipe_insert, 50000);
@@ -363,7 +371,8 @@ static void stream_abort(struct db *d, const char *arg)
 
     for (int i = 0; i < 3; i++) {
         const uint64_t generation = db_generation(d);
-        CHECK(db_stream_begin(d, i == 2 ? "SELECT pg_sleep(4)" : "SELECT generate_series(1, 100000000)") == 0);
+        CHECK(db_stream_begin(d, i == 2 ? "SELECT pg_sleep(4)" : "SELECT generate_series(1, 100000000)") ==
+              0);
         if (i < 2) {
             CHECK(db_stream_next(d, &row) == 0 && row);
             db_result_free(row);
@@ -445,7 +454,8 @@ static bool order(char line[64])
     return strcmp(line, "quit") != 0;
 }
 
-/* Writes rows, one a transaction, for ever: "committed N" where it is sure, "unknown N" where the answer was lost. */
+/* Writes rows, one a transaction, for ever: "committed N" where it is sure, "unknown N" where the answer was
+ * lost. */
 static void loop(struct db *d, const char *arg)
 {
     static const struct db_sql insert = {"loop_insert", "INSERT INTO loop VALUES ($1)"};
@@ -467,8 +477,11 @@ static void loop(struct db *d, const char *arg)
         }
         if (r > 0)
             db_rollback(d);
-        printf("%s %d %lld\n", r == 0 ? "committed" : committing ? "unknown" : "not", i,
-               (long long)(clock_mono_ms() - before));
+        printf("%s %d %lld\n",
+               r == 0       ? "committed"
+               : committing ? "unknown"
+                            : "not",
+               i, (long long)(clock_mono_ms() - before));
         fflush(stdout);
         stop_wait_ms(r == 0 ? 2 : 20);
     }
@@ -512,10 +525,22 @@ static const struct {
     const char *name;
     void (*run)(struct db *d, const char *arg);
 } scenarios[] = {
-    {"types", types}, {"same_text_other_types", same_text_other_types}, {"many_rows", many_rows}, {"codes", codes},
-    {"transactions", transactions}, {"read_only", read_only}, {"copy", copy}, {"copy_fails", copy_fails},
-    {"pipeline", pipeline}, {"stream", stream}, {"stream_abort", stream_abort}, {"async", async},
-    {"idle_session", idle_session}, {"changed_tables", changed_tables}, {"loop", loop}, {"history", history},
+    {"types", types},
+    {"same_text_other_types", same_text_other_types},
+    {"many_rows", many_rows},
+    {"codes", codes},
+    {"transactions", transactions},
+    {"read_only", read_only},
+    {"copy", copy},
+    {"copy_fails", copy_fails},
+    {"pipeline", pipeline},
+    {"stream", stream},
+    {"stream_abort", stream_abort},
+    {"async", async},
+    {"idle_session", idle_session},
+    {"changed_tables", changed_tables},
+    {"loop", loop},
+    {"history", history},
     {"figures", figures},
 };
 
@@ -526,7 +551,9 @@ int main(int argc, char **argv)
     stop_init();
     log_init("db_probe", LOG_LOGFMT, LOG_LEVEL_DEBUG);
     const struct db_options opts = {
-        .conninfo = argv[1], .name = "probe", .statement_timeout_ms = strcmp(argv[2], "codes") == 0 ? 500 : 20000,
+        .conninfo = argv[1],
+        .name = "probe",
+        .statement_timeout_ms = strcmp(argv[2], "codes") == 0 ? 500 : 20000,
         .idle_session_timeout_ms = strcmp(argv[2], "idle_session") == 0 ? 1000 : 0,
         .read_only = strcmp(argv[2], "read_only") == 0,
     };

@@ -1,10 +1,9 @@
 /* Drives lib/mq from a test: one command, what happens as lines on standard output, orders on standard input.
  *
  *   mq_probe HOST PORT VHOST USER PASSWORD CA|- declare QUEUE… | depths QUEUE… |
- *     publish QUEUE COUNT SIZE [PER_SECOND]     "outcome COOKIE confirmed|returned", connected, blocked …; ends by itself
- *     consume QUEUE PREFETCH [ack]              "delivery EPOCH TAG REDELIVERED BODY"; orders: ack EPOCH TAG 0|1, pause,
- *                                               resume, quit
- *     dead QUEUE */
+ *     publish QUEUE COUNT SIZE [PER_SECOND]     "outcome COOKIE confirmed|returned", connected, blocked …;
+ * ends by itself consume QUEUE PREFETCH [ack]              "delivery EPOCH TAG REDELIVERED BODY"; orders: ack
+ * EPOCH TAG 0|1, pause, resume, quit dead QUEUE */
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mq.h"
@@ -56,8 +55,8 @@ static int publish(const struct mq_options *opts, char **args, int count)
             const int64_t before = clock_mono_ms();
             int len = snprintf(body, (size_t)size + 32, "%ld", sent);
             memset(body + len, ' ', (size_t)MAX_OF(size - len, 0));
-            const struct mq_message m = {.queue = args[0], .body = body, .len = (size_t)MAX_OF(size, len),
-                                         .cookie = (uint64_t)sent};
+            const struct mq_message m = {
+                .queue = args[0], .body = body, .len = (size_t)MAX_OF(size, len), .cookie = (uint64_t)sent};
             const int r = mq_publish(p, &m);
             took(before);
             if (r == MQ_FULL)
@@ -123,8 +122,8 @@ static int consume(const struct mq_options *opts, char **args, int count)
         epoch = mq_consumer_epoch(c);
         for (struct mq_delivery d; mq_consumer_next(c, &d); mq_delivery_deinit(&d)) {
             d.body[strcspn(d.body, " ")] = '\0';
-            say("delivery %llu %llu %d %zu %s", (unsigned long long)d.epoch, (unsigned long long)d.tag, d.redelivered,
-                d.len, d.body);
+            say("delivery %llu %llu %d %zu %s", (unsigned long long)d.epoch, (unsigned long long)d.tag,
+                d.redelivered, d.len, d.body);
             if (ack)
                 mq_consumer_ack(c, d.epoch, d.tag, false);
         }
@@ -137,8 +136,8 @@ static int consume(const struct mq_options *opts, char **args, int count)
 static int dead(const struct mq_options *opts)
 {
     struct mq_publisher *p = mq_publisher_new(opts, NULL);
-    const struct mq_message m = {.queue = MQ_QUEUE_DEAD, .body = "x", .len = 1, .dead_from = "sms.update.0",
-                                 .dead_why = "unreadable"};
+    const struct mq_message m = {
+        .queue = MQ_QUEUE_DEAD, .body = "x", .len = 1, .dead_from = "sms.update.0", .dead_why = "unreadable"};
     int r = mq_publish(p, &m);
 
     if (r == 0)
@@ -181,8 +180,15 @@ int main(int argc, char **argv)
     log_init("mq_probe", LOG_LOGFMT, LOG_LEVEL_DEBUG);
     const bool tls = strcmp(argv[6], "-") != 0;
     const struct mq_options opts = {
-        .host = argv[1], .port = atoi(argv[2]), .vhost = argv[3], .user = argv[4], .password = argv[5],
-        .name = "probe", .heartbeat_s = 4, .tls = tls, .ca_file = tls ? argv[6] : NULL,
+        .host = argv[1],
+        .port = atoi(argv[2]),
+        .vhost = argv[3],
+        .user = argv[4],
+        .password = argv[5],
+        .name = "probe",
+        .heartbeat_s = 4,
+        .tls = tls,
+        .ca_file = tls ? argv[6] : NULL,
     };
     const char *what = argv[7];
     char **args = argv + 8;

@@ -1,4 +1,9 @@
 """lib/mq against a real broker: what is confirmed is in the queue, whatever happens to the broker or the way there."""
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
 import time
 
 import pytest
@@ -83,8 +88,9 @@ def test_empty_body(mq):
 
 
 def test_no_such_queue_is_not_published(mq):
-    lines = mq("publish", "sms.none", 50, 100).end()
-    assert outcomes(lines) == [[str(i), "returned"] for i in range(50)]
+    p = mq("publish", "sms.none", 50, 100)
+    assert outcomes(p.end()) == [[str(i), "returned"] for i in range(50)]
+    assert p.log.count("no such queue") == 1
 
 
 def test_returned_body_of_many_frames(mq):
@@ -182,6 +188,112 @@ def test_single_active_consumer(mq):
     first.process.kill()
     mq("publish", "sms.update.0", 5, 10).end()
     bodies(second, 5)
+
+
+def test_queue_that_refuses(lab, vhost, mq):
+    """A full queue answers with nacks: the messages are published again until there is room."""
+    lab.api("PUT", f"/api/queues/{vhost}/sms.small", {"durable": True, "arguments": {
+        "x-queue-type": "classic", "x-max-length": 10, "x-overflow": "reject-publish"}})
+    lab.api("POST", f"/api/bindings/{vhost}/e/sms/q/sms.small", {"routing_key": "sms.small"})
+    publisher = mq("publish", "sms.small", 30, 100)
+    for _ in range(10):
+        publisher.expect("outcome")
+    publisher.nothing("outcome", 1.5)
+    consumer = mq("consume", "sms.small", 1, "ack")
+    lines = publisher.end()
+    assert {int(c) for c, what in outcomes(lines) if what == "confirmed"} == set(range(30))
+    assert {b for *_, b in bodies(consumer, 30)} == set(range(30))
+    assert publisher.log.count("refuses messages") == 1 and publisher.log.count("takes refused messages") >= 1
+
+
+def test_user_without_configure(lab, vhost, mq, probe):
+    """The services' users may not declare anything; looking is enough."""
+    r = lab.state["rabbitmq"]
+    lab.api("PUT", f"/api/users/{vhost}", {"password": "p", "tags": ""})
+    lab.api("PUT", f"/api/permissions/{vhost}/{vhost}", {"configure": "^$", "write": "^sms$", "read": "^sms\\.update\\."})
+
+    def start(*arguments):
+        return probe("mq_probe", r["host"], r["port"], vhost, vhost, "p", "-", *arguments)
+    assert len(outcomes(start("publish", "sms.update.0", 10, 100).end())) == 10
+    consumer = start("consume", "sms.update.0", 10, "ack")
+    bodies(consumer, 10)
+    assert "403" in start("declare", "sms.new").line()
+    forbidden = start("consume", "sms.dead", 10, "ack")
+    wait_for(lambda: "queue cannot be read" in forbidden.log, SECONDS, "the log")
+    assert "403" in forbidden.log
+    lab.api("DELETE", f"/api/users/{vhost}")
+
+
+class TlsProxy:
+    """TLS in front of the broker's plain port."""
+
+    def __init__(self, certificate, key, port):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with contextlib.suppress(OSError), self.context.wrap_socket(client, server_side=True) as here, \
+                socket.create_connection(("127.0.0.1", self.target)) as there:
+            here.settimeout(0.05)
+            threading.Thread(target=self._back, args=(there, here), daemon=True).start()
+            while True:
+                try:
+                    data = here.recv(65536)
+                except TimeoutError:
+                    continue
+                if not data:
+                    return
+                there.sendall(data)
+
+    @staticmethod
+    def _back(there, here):
+        with contextlib.suppress(OSError):
+            while data := there.recv(65536):
+                view = memoryview(data)
+                while view:
+                    with contextlib.suppress(TimeoutError):
+                        view = view[here.send(view):]
+
+
+def certificate(directory, name, alternative):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                    "-addext", f"subjectAltName={alternative}", "-keyout", directory / f"{name}.key", "-out",
+                    directory / f"{name}.crt"], check=True, capture_output=True)
+    return directory / f"{name}.crt", directory / f"{name}.key"
+
+
+def test_tls(lab, vhost, mq, probe, tmp_path):
+    """Verified against the CA file, and against the name; else not one message goes out."""
+    r = lab.state["rabbitmq"]
+    good, good_key = certificate(tmp_path, "localhost", "DNS:localhost")
+    other, other_key = certificate(tmp_path, "elsewhere", "DNS:elsewhere.example")
+
+    def publish(proxy, ca):
+        return probe("mq_probe", "localhost", proxy.port, vhost, r["user"], r["password"], ca, "publish", "sms.update.0",
+                     500, 1000)
+    proxy = TlsProxy(good, good_key, r["port"])
+    assert len(outcomes(publish(proxy, good).end())) == 500
+    consumer = probe("mq_probe", "localhost", proxy.port, vhost, r["user"], r["password"], good, "consume",
+                     "sms.update.0", 50, "ack")
+    assert len(bodies(consumer, 500)) == 500
+    for proxy, ca, words in ((proxy, other, "SSL"), (TlsProxy(other, other_key, r["port"]), other, "SSL"),
+                             (proxy, tmp_path / "missing", "CA file")):
+        p = publish(proxy, ca)
+        wait_for(lambda: "broker is away" in p.log, SECONDS, "the log")
+        p.nothing("outcome", 0.5)
+        assert words in p.log
 
 
 def test_alarm_blocks_and_nothing_hangs(lab, mq):
