@@ -28,7 +28,7 @@ static void copy_rows(struct db *d, int64_t rows)
         db_copy_row(c, 5);
         db_copy_big(c, i / 3);
         db_copy_small(c, (int16_t)(100 + i % 3));
-        db_copy_small(c, 30);
+        db_copy_int(c, 30);
         db_copy_time(c, clock_wall_ms());
         db_copy_text(c, msg_id);
     }
