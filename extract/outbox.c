@@ -45,7 +45,7 @@ static struct mq_publisher *new_publisher(const struct outbox *o)
 
 static enum turn db_away(struct outbox *o, const char *what)
 {
-    log_trouble_begins(&o->db_trouble, "outbox: the database is away",
+    log_trouble_begins(&o->db_trouble, "outbox: the database is away, or refuses",
                        (const struct log_field[]){L_STR("at", what), L_STR("error", db_error(o->db))}, 2);
     return TURN_TROUBLE;
 }

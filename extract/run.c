@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define HISTORY_EVERY_MS 4000
+#define GROUP_AGE_MS     1000 /* a slow source's rows do not wait longer for company, and a stop, pause or cancel is seen */
 
 struct run {
     struct run_job *job;
@@ -23,7 +24,8 @@ struct run {
     struct reading reading;
     struct group groups[2]; /* one is filled while the other is on its way */
     struct run_row row;
-    int64_t looked_at_history; /* mono ms */
+    int64_t looked_at_history; /* mono ms; the same below */
+    int64_t group_began;       /* when the group that is being filled got its first row */
 };
 
 static enum run_result again(struct run *r, const char *why)
@@ -121,6 +123,15 @@ static enum run_result send_group(struct run *r, const struct group *g, bool *re
     return ledger_trouble(r, x);
 }
 
+static bool is_due(struct run *r, const struct group *g)
+{
+    int64_t now = clock_mono_ms();
+
+    if (g->rows == 1)
+        r->group_began = now;
+    return group_is_full(g) || now - r->group_began >= GROUP_AGE_MS;
+}
+
 /* Reads all rows into the ledger. RUN_ENDED without *ret_stop: the source's end was reached and all is committed. */
 static enum run_result read_rows(struct run *r, bool *ret_stop)
 {
@@ -137,7 +148,7 @@ static enum run_result read_rows(struct run *r, bool *ret_stop)
             *ret_stop = true;
             return missing_column(r, missing);
         }
-        if (!group_is_full(g))
+        if (!is_due(r, g))
             continue;
         atomic_fetch_add(&r->job->shared->rows, (int64_t)g->rows);
         result = send_group(r, g, ret_stop);

@@ -186,7 +186,7 @@ static int enter_firings(struct scheduler *s, struct plan *p, int64_t now_ms)
         db_rollback(s->db);
     if (r != 0)
         return r;
-    if (entered) {
+    if (entered && db_rows(entered) > 0) {
         say_entered(p, entered);
         FAULT("extract.run_entered");
     }
