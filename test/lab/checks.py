@@ -54,8 +54,10 @@ class Checks:
             "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL), (SELECT count(*) FROM parked), "
             "(SELECT count(*) FROM run WHERE state IN ('new', 'reading'))")[0]))
         work = {k: v for k, v in {**counts, **self.queue_depths()}.items() if v}
+        if work:
+            return work  # the next look is a second of rabbitmqctl's work
         unacked = {f"{q} unacked": u for q, (_, u) in self.lab.queues(self.vhost).items() if u}
-        return {**work, **unacked}
+        return unacked
 
     def hurry_outbox(self):
         """Lets everything in the outbox be due now, as if its time had passed: copies of messages that have their

@@ -4,7 +4,6 @@ and the private servers whose data are under DIR. Prints one line for each that 
 
     leftovers.py DIR"""
 import glob
-import json
 import os
 import sys
 import time
@@ -40,12 +39,12 @@ def marked(directory):
 
 
 def main(directory):
-    for path in glob.glob(f"{directory}/**/lab.json", recursive=True):
-        with open(path, encoding="utf-8") as f:
-            lab_id = json.load(f)["id"]
-        if servers.marked_processes(lab_id):
-            print(f"servers of {os.path.dirname(path)}")
-        servers.Lab.attach(os.path.dirname(path)).stop(clean=True)
+    for path in {os.path.realpath(p) for p in glob.glob(f"{directory}/**/lab.json", recursive=True)}:
+        lab = servers.Lab.attach(os.path.dirname(path))
+        if lab is not None:
+            if servers.marked_processes(lab.id):
+                print(f"servers of {lab.dir}")
+            lab.stop(clean=True)
     for number in (15, 9):
         left = list(marked(directory))
         for pid, command in left:
