@@ -166,6 +166,13 @@ def accept(lab, chain):
     lab.sql("UPDATE database_history SET generation = generation + 1, accepted_at = now()", database=chain)
 
 
+@pytest.mark.parametrize("role", ["extract", "dispatch"])
+def test_history_with_a_service_s_rights(lab, chain, probe, tmp_path, role):
+    info = lab.conninfo(chain) + f" options='-c role=smschain_{role}'"
+    h = History(lambda *arguments: probe("db_probe", info, *arguments), tmp_path)
+    assert h.check() == (0, "")
+
+
 @pytest.mark.parametrize("change, words", [
     ({"system": 1}, "another database system"), ({"database": 1}, "created anew"), ({"timeline": 99}, "timeline"),
     ({"position": 1 << 60}, "earlier position"), ({"generation": 99}, "own record"), ({"accepted": 1}, "own record")])
@@ -234,8 +241,8 @@ def test_database_without_tables(db, tmp_path):
 
 # ---- figures ----
 
-def test_figures(lab, chain, db):
-    p = db("figures")
+def test_figures(lab, chain, probe):
+    p = probe("db_probe", lab.conninfo(chain) + " options='-c role=smschain_callback'", "figures")
     lab.sql("INSERT INTO service VALUES ('render', 'old', 1, '', '{}', now() - interval '2 days')", database=chain)
 
     def figures():
