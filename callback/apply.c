@@ -1,5 +1,5 @@
-/* The transaction of a flush, round by round: first the steps themselves, then steps that were parked for what these
- * brought. */
+/* The transaction of a flush, round by round: first the steps themselves, then steps that were parked for
+ * what these brought. */
 #include "callback/apply_internal.h"
 #include "flush_lock.sql.h"
 #include "flush_tables.sql.h"
@@ -135,7 +135,8 @@ bool apply_is_data_error(int answer)
 }
 
 /* *ret_parked: it was a parked step that failed, not one of ours. */
-static int in_transaction(struct apply *a, const struct gateways *gateways, struct told *steps, size_t count, bool *ret_parked)
+static int in_transaction(struct apply *a, const struct gateways *gateways, struct told *steps, size_t count,
+                          bool *ret_parked)
 {
     cleanup_with(apply_keys_deinit) struct apply_keys keys = {0};
     int r = apply_round(a, steps, count, &keys);
@@ -152,7 +153,8 @@ static void roll_back(struct apply *a)
     words_forget(a->o.words);
 }
 
-static int try_flush(struct apply *a, const struct gateways *gateways, struct told *steps, size_t count, bool *ret_parked)
+static int try_flush(struct apply *a, const struct gateways *gateways, struct told *steps, size_t count,
+                     bool *ret_parked)
 {
     int64_t began_ms = clock_mono_ms();
     a->now = (struct apply_figures){.steps = count};
@@ -170,6 +172,7 @@ static int try_flush(struct apply *a, const struct gateways *gateways, struct to
     FAULT("consumer.committed");
     a->now.ms = clock_mono_ms() - began_ms;
     a->last = a->now;
+    a->careful -= a->careful > 0;
     return 0;
 }
 
@@ -179,7 +182,8 @@ int apply_flush(struct apply *a, const struct gateways *gateways, struct told *s
     int r = try_flush(a, gateways, steps, count, &parked_failed);
     if (!parked_failed || !apply_is_data_error(r))
         return r;
-    /* Not the fault of these steps: they go in, the parked one is looked at when all parked ones are tried again. */
+    /* Not the fault of these steps: they go in, the parked one is looked at when all parked ones are tried
+     * again. */
     log_error("a parked step cannot be applied", L_STR("error", db_error(a->o.db)));
     a->leave_parked = true;
     r = try_flush(a, gateways, steps, count, &parked_failed);

@@ -1,5 +1,5 @@
-/* Between the parts of a flush: apply.c runs the transaction, apply_read.c fetches, apply_write.c stores, apply_park.c
- * keeps what must wait and brings back what need not wait any more. */
+/* Between the parts of a flush: apply.c runs the transaction, apply_read.c fetches, apply_write.c stores,
+ * apply_park.c keeps what must wait and brings back what need not wait any more. */
 #pragma once
 #include "callback/apply.h"
 #include "callback/fold.h"
@@ -10,6 +10,7 @@ struct apply {
     uint64_t generation; /* of the connection that has our temporary tables */
     struct apply_figures last, now;
     bool leave_parked;
+    int careful;   /* so many flushes more check for what is told already; 0: it is taken for new */
     int16_t round; /* of this transaction: the temporary tables tell them apart */
 };
 

@@ -1,9 +1,9 @@
-/* Looks up the ids that reports name, newest day first, as far back as a report may come; what this flush brings itself
- * is not asked for. */
+/* Looks up the ids that reports name, newest day first, as far back as a report may come; what this flush
+ * brings itself is not asked for. */
 #include "callback/apply_internal.h"
 #include "callback/hash.h"
-#include "map_read.sql.h"
 #include "lib/clock.h"
+#include "map_read.sql.h"
 
 #define DAY_MS INT64_C(86400000)
 
@@ -29,16 +29,19 @@ static void index_own(const struct told *steps, size_t count, struct hash_index 
     }
 }
 
-static bool brought_here(const struct told *steps, const struct hash_index *own, const struct told *t, uint64_t hash)
+static bool brought_here(const struct told *steps, const struct hash_index *own, const struct told *t,
+                         uint64_t hash)
 {
     for (size_t i = hash_index_first(own, hash); i != HASH_NONE; i = hash_index_next(own, i)) {
-        if (steps[i].gateway == t->gateway && steps[i].number == t->number && strcmp(steps[i].msg_id, t->msg_id) == 0)
+        if (steps[i].gateway == t->gateway && steps[i].number == t->number &&
+            strcmp(steps[i].msg_id, t->msg_id) == 0)
             return true;
     }
     return false;
 }
 
-static bool already_wanted(const struct wanted *w, const struct hash_index *seen, const struct told *t, uint64_t hash)
+static bool already_wanted(const struct wanted *w, const struct hash_index *seen, const struct told *t,
+                           uint64_t hash)
 {
     for (size_t i = hash_index_first(seen, hash); i != HASH_NONE; i = hash_index_next(seen, i)) {
         if (w[i].gateway == t->gateway->id && w[i].number == t->number && strcmp(w[i].msg_id, t->msg_id) == 0)
@@ -79,10 +82,13 @@ static void take_map(const struct db_result *r, int i, struct apply_view *v)
         v->known_cap = v->known_cap ? v->known_cap * 2 : 256;
         v->known = xrealloc(v->known, v->known_cap * sizeof(*v->known));
     }
-    v->known[v->known_count++] = (struct map_row){
-        .gateway = (int32_t)db_big(r, i, 0), .msg_id = arena_copy(&v->arena, db_text(r, i, 1)), .number = db_big(r, i, 2),
-        .sms_id = db_big(r, i, 3), .segment = (int16_t)db_big(r, i, 4), .attempt = (int16_t)db_big(r, i, 5),
-        .accepted_at = db_time_ms(r, i, 6)};
+    v->known[v->known_count++] = (struct map_row){.gateway = (int32_t)db_big(r, i, 0),
+                                                  .msg_id = arena_copy(&v->arena, db_text(r, i, 1)),
+                                                  .number = db_big(r, i, 2),
+                                                  .sms_id = db_big(r, i, 3),
+                                                  .segment = (int16_t)db_big(r, i, 4),
+                                                  .attempt = (int16_t)db_big(r, i, 5),
+                                                  .accepted_at = db_time_ms(r, i, 6)};
 }
 
 static int read_day(struct apply *a, const struct wanted *w, size_t count, int day, struct apply_view *v)
@@ -122,7 +128,8 @@ static size_t still_wanted(struct wanted *w, size_t count, const struct apply_vi
     for (size_t i = 0; i < count; i++) {
         bool answered = false;
         uint64_t hash = key_hash(w[i].gateway, w[i].msg_id, 0);
-        for (size_t k = hash_index_first(&found, hash); k != HASH_NONE && !answered; k = hash_index_next(&found, k)) {
+        for (size_t k = hash_index_first(&found, hash); k != HASH_NONE && !answered;
+             k = hash_index_next(&found, k)) {
             const struct map_row *m = &v->known[from + k];
             answered = m->gateway == w[i].gateway && strcmp(m->msg_id, w[i].msg_id) == 0 &&
                        park_number_fits(w[i].number, m->number);

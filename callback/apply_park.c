@@ -1,6 +1,10 @@
-/* Parked steps: kept with the flush that could not use them, brought back with the one that brings their key, and tried
- * all together every hour. Bodies that nobody can read go to quarantine in the same transactions. */
+/* Parked steps: kept with the flush that could not use them, brought back with the one that brings their key,
+ * and tried all together every hour. Bodies that nobody can read go to quarantine in the same transactions.
+ */
 #include "callback/apply_internal.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mq.h"
 #include "park_any.sql.h"
 #include "park_by_id.sql.h"
 #include "park_by_sms.sql.h"
@@ -9,12 +13,9 @@
 #include "park_page.sql.h"
 #include "park_write.sql.h"
 #include "quarantine_write.sql.h"
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "lib/mq.h"
 
 #define PAGE_ROWS 5000 /* as in the statements */
-#define DEPTH_MAX 3 /* a parked 101 brings the id that a parked 102 waits for; nothing waits for a 102 */
+#define DEPTH_MAX 3    /* a parked 101 brings the id that a parked 102 waits for; nothing waits for a 102 */
 
 /* ---- keeping ---- */
 
@@ -28,9 +29,12 @@ struct columns { /* one array a column, as the statements take them */
 
 static void columns_init(struct columns *c, size_t capacity)
 {
-    *c = (struct columns){.steps = xcalloc(capacity, sizeof(*c->steps)), .gateways = xcalloc(capacity, sizeof(*c->gateways)),
-                          .numbers = xcalloc(capacity, sizeof(*c->numbers)), .sms_ids = xcalloc(capacity, sizeof(*c->sms_ids)),
-                          .digests = xcalloc(capacity, sizeof(*c->digests)), .times = xcalloc(capacity, sizeof(*c->times)),
+    *c = (struct columns){.steps = xcalloc(capacity, sizeof(*c->steps)),
+                          .gateways = xcalloc(capacity, sizeof(*c->gateways)),
+                          .numbers = xcalloc(capacity, sizeof(*c->numbers)),
+                          .sms_ids = xcalloc(capacity, sizeof(*c->sms_ids)),
+                          .digests = xcalloc(capacity, sizeof(*c->digests)),
+                          .times = xcalloc(capacity, sizeof(*c->times)),
                           .bodies = xcalloc(capacity, sizeof(*c->bodies))};
     for (size_t i = 0; i < COUNT_OF(c->texts); i++)
         c->texts[i] = xcalloc(capacity, sizeof(*c->texts[i]));
@@ -156,8 +160,10 @@ static void page_deinit(struct page *p)
     *p = (struct page){0};
 }
 
-/* One parked body, which we wrote ourselves: if it cannot be read any more it stays where a person sees it. */
-static void take_parked(struct apply *a, const struct gateways *gateways, const char *body, int64_t id, struct page *page)
+/* One parked body, which we wrote ourselves: if it cannot be read any more it stays where a person sees it.
+ */
+static void take_parked(struct apply *a, const struct gateways *gateways, const char *body, int64_t id,
+                        struct page *page)
 {
     auto_buf b = {0};
     auto_chunk c = NULL;
@@ -168,7 +174,8 @@ static void take_parked(struct apply *a, const struct gateways *gateways, const 
     if (chunk_decode(b.data, b.len, &c, &why) != 0 || c->count != 1)
         return;
     const struct step_record *r = &c->steps[0];
-    struct told_rules rules = {.now_ms = clock_wall_ms(), .keep_days = a->o.keep_days,
+    struct told_rules rules = {.now_ms = clock_wall_ms(),
+                               .keep_days = a->o.keep_days,
                                .form = gateways_form(gateways, r->gateway, (enum step)r->step)};
     struct told *t = &page->steps[page->count];
     if (mq_update_shard(r->gateway, (unsigned)a->o.shards) != (unsigned)a->o.shard)
@@ -179,7 +186,8 @@ static void take_parked(struct apply *a, const struct gateways *gateways, const 
     page->count++;
 }
 
-static int read_page(struct apply *a, const struct gateways *gateways, const struct db_sql *sql, struct db_params *p, struct page *ret)
+static int read_page(struct apply *a, const struct gateways *gateways, const struct db_sql *sql,
+                     struct db_params *p, struct page *ret)
 {
     auto_result result = NULL;
     page_deinit(ret);
@@ -205,9 +213,10 @@ static void add_keys(struct apply_keys *to, struct apply_keys *from, struct aren
     }
 }
 
-/* Applies all parked steps of one kind of key, page by page; what they bring themselves is added to `more`. */
-static int unpark_kind(struct apply *a, const struct gateways *gateways, const struct apply_keys *keys, bool by_sms,
-                       struct apply_keys *more, struct arena *arena)
+/* Applies all parked steps of one kind of key, page by page; what they bring themselves is added to `more`.
+ */
+static int unpark_kind(struct apply *a, const struct gateways *gateways, const struct apply_keys *keys,
+                       bool by_sms, struct apply_keys *more, struct arena *arena)
 {
     cleanup_with(page_deinit) struct page page = {0};
     int64_t after = 0;
@@ -258,7 +267,8 @@ int apply_unpark(struct apply *a, const struct gateways *gateways, const struct 
 static int give_up(struct apply *a, int64_t id)
 {
     auto_params p = db_params_new();
-    log_error("a parked step cannot be applied and is given up", L_INT("parked_id", id), L_STR("error", db_error(a->o.db)));
+    log_error("a parked step cannot be applied and is given up", L_INT("parked_id", id),
+              L_STR("error", db_error(a->o.db)));
     db_add_big(p, id);
     return db_run(a->o.db, &sql_park_give_up_one, p, NULL);
 }

@@ -1,5 +1,5 @@
-/* What the fold needs from the tables: the message rows, which claims are missing, and what is known of the ids that
- * reports name. Every statement is for one day, so that it touches one partition. */
+/* What the fold needs from the tables: the message rows, which claims are missing, and what is known of the
+ * ids that reports name. Every statement is for one day, so that it touches one partition. */
 #include "callback/apply_internal.h"
 #include "claim_missing.sql.h"
 #include "message_read.sql.h"
@@ -14,7 +14,8 @@ void apply_view_deinit(struct apply_view *v)
 
 /* ---- message rows ---- */
 
-static int64_t *wanted_rows(const struct told *steps, size_t count, const struct apply_view *v, size_t *ret_count)
+static int64_t *wanted_rows(const struct told *steps, size_t count, const struct apply_view *v,
+                            size_t *ret_count)
 {
     int64_t *ids = xcalloc(count + v->known_count + 1, sizeof(*ids));
     size_t n = 0;
@@ -31,9 +32,12 @@ static int64_t *wanted_rows(const struct told *steps, size_t count, const struct
 static void take_row(const struct db_result *r, int i, struct fold_row *row)
 {
     *row = (struct fold_row){.sms_id = db_big(r, i, 0), .run_id = db_big(r, i, 1), .number = db_big(r, i, 2)};
-    row->was = (struct fold_stand){.changed_at = db_time_ms(r, i, 3), .gateway = (int32_t)db_big(r, i, 4),
-                                   .reason = (int32_t)db_big(r, i, 5), .attempt = (int16_t)db_big(r, i, 6),
-                                   .segments = (int16_t)db_big(r, i, 7), .state = (int16_t)db_big(r, i, 8)};
+    row->was = (struct fold_stand){.changed_at = db_time_ms(r, i, 3),
+                                   .gateway = (int32_t)db_big(r, i, 4),
+                                   .reason = (int32_t)db_big(r, i, 5),
+                                   .attempt = (int16_t)db_big(r, i, 6),
+                                   .segments = (int16_t)db_big(r, i, 7),
+                                   .state = (int16_t)db_big(r, i, 8)};
     row->now = row->was;
 }
 
@@ -85,9 +89,10 @@ static int by_attempt(const void *a, const void *b)
     return x->attempt - y->attempt;
 }
 
-/* The attempts that steps name, each once, sorted; without those whose row has been there already: no row comes to an
- * attempt but over its claim. */
-static struct seq_id *named_attempts(struct told *steps, size_t count, struct apply_view *v, size_t *ret_count)
+/* The attempts that steps name, each once, sorted; without those whose row has been there already: no row
+ * comes to an attempt but over its claim. */
+static struct seq_id *named_attempts(struct told *steps, size_t count, struct apply_view *v,
+                                     size_t *ret_count)
 {
     struct seq_id *keys = xcalloc(count + 1, sizeof(*keys));
     size_t n = 0, kept = 0;
@@ -96,7 +101,8 @@ static struct seq_id *named_attempts(struct told *steps, size_t count, struct ap
             continue;
         const struct fold_row *row = fold_find(v->rows, v->row_count, steps[i].id.sms_id);
         steps[i].claimed = row != NULL; /* until the table says that the claim is missing */
-        if (row && !(row->was.attempt == steps[i].id.attempt && row->was.state >= STATE_SUBMITTED && steps[i].id.segment == 1))
+        if (row && !(row->was.attempt == steps[i].id.attempt && row->was.state >= STATE_SUBMITTED &&
+                     steps[i].id.segment == 1))
             keys[n++] = steps[i].id;
     }
     qsort(keys, n, sizeof(*keys), by_attempt);
@@ -108,12 +114,14 @@ static struct seq_id *named_attempts(struct told *steps, size_t count, struct ap
     return keys;
 }
 
-static int missing_of_day(struct apply *a, const struct seq_id *keys, size_t count, struct seq_id *missing, size_t *io_missing)
+static int missing_of_day(struct apply *a, const struct seq_id *keys, size_t count, struct seq_id *missing,
+                          size_t *io_missing)
 {
     auto_params p = db_params_new();
     auto_result result = NULL;
     auto_free int64_t *sms_ids = xcalloc(count, sizeof(*sms_ids));
-    auto_free int32_t *segments = xcalloc(count, sizeof(*segments)), *attempts = xcalloc(count, sizeof(*attempts));
+    auto_free int32_t *segments = xcalloc(count, sizeof(*segments)),
+                      *attempts = xcalloc(count, sizeof(*attempts));
     for (size_t i = 0; i < count; i++) {
         sms_ids[i] = keys[i].sms_id;
         segments[i] = keys[i].segment;
@@ -127,7 +135,8 @@ static int missing_of_day(struct apply *a, const struct seq_id *keys, size_t cou
     if (r != 0)
         return r;
     for (int i = 0; i < db_rows(result); i++)
-        missing[(*io_missing)++] = (struct seq_id){.sms_id = db_big(result, i, 0), .segment = (int)db_big(result, i, 1),
+        missing[(*io_missing)++] = (struct seq_id){.sms_id = db_big(result, i, 0),
+                                                   .segment = (int)db_big(result, i, 1),
                                                    .attempt = (int)db_big(result, i, 2)};
     return 0;
 }

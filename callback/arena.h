@@ -7,6 +7,6 @@ struct arena {
     struct arena_part *newest;
     size_t bytes; /* taken from the system */
 };
-void *arena_bytes(struct arena *a, size_t len);       /* not aligned */
-char *arena_copy(struct arena *a, const char *s);     /* NULL gives NULL */
-void arena_deinit(struct arena *a);                   /* leaves an empty, usable arena */
+void *arena_bytes(struct arena *a, size_t len);   /* not aligned */
+char *arena_copy(struct arena *a, const char *s); /* NULL gives NULL */
+void arena_deinit(struct arena *a);               /* leaves an empty, usable arena */

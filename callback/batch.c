@@ -1,4 +1,5 @@
-/* From deliveries to steps. A decoded chunk lives only until its records are copied into the batch's arena. */
+/* From deliveries to steps. A decoded chunk lives only until its records are copied into the batch's arena.
+ */
 #include "callback/batch.h"
 #include "lib/clock.h"
 #include "lib/mq.h"
@@ -50,7 +51,8 @@ void batch_add_dead(struct batch *b, const struct told *t, const char *why)
 
 static void add_record(struct batch *b, struct words *words, const struct step_record *r, int64_t keep_days)
 {
-    struct told_rules rules = {.now_ms = clock_wall_ms(), .keep_days = keep_days,
+    struct told_rules rules = {.now_ms = clock_wall_ms(),
+                               .keep_days = keep_days,
                                .form = gateways_form(b->gateways, r->gateway, (enum step)r->step)};
     if (b->count == b->cap) {
         b->cap = b->cap ? b->cap + b->cap / 2 : 1024;

@@ -1,5 +1,5 @@
-/* What the batching consumer has gathered for one flush: checked steps, the deliveries they came in, and what can never
- * be applied. */
+/* What the batching consumer has gathered for one flush: checked steps, the deliveries they came in, and what
+ * can never be applied. */
 #pragma once
 #include "callback/gateways.h"
 #include "callback/gather.h"
@@ -16,8 +16,8 @@ struct batch {
     struct arena arena;
     struct gather gather;
     struct gateways *gateways; /* the set its ids were compared by */
-    uint64_t epoch, tag;       /* of the last delivery: it and all before it on its channel are acked together */
-    int64_t oldest_at;         /* of its steps; 0: none */
+    uint64_t epoch, tag; /* of the last delivery: it and all before it on its channel are acked together */
+    int64_t oldest_at;   /* of its steps; 0: none */
     struct batch_dead *dead;
     size_t dead_count;
 };
@@ -27,6 +27,7 @@ void batch_free(struct batch *b);
 
 enum { BATCH_NEWER = 1 }; /* a version above ours: nothing was taken */
 /* Takes one delivery in (its body stays the caller's). Unreadable bodies and records become dead ones. */
-int must_check batch_add(struct batch *b, struct words *words, const struct mq_delivery *d, int64_t keep_days);
+int must_check batch_add(struct batch *b, struct words *words, const struct mq_delivery *d,
+                         int64_t keep_days);
 /* A step that the database refuses for good. */
 void batch_add_dead(struct batch *b, const struct told *t, const char *why);

@@ -1,4 +1,5 @@
-/* The consumer's thread. It serves the broker at all times, also while a flush is under way or the database is away. */
+/* The consumer's thread. It serves the broker at all times, also while a flush is under way or the database
+ * is away. */
 #include "callback/consumer.h"
 #include "callback/batch.h"
 #include "callback/flush.h"
@@ -12,10 +13,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#define TICK_MS       100
-#define SERVE_MS      2000 /* a connection whose deliveries are not wanted now is pumped so often, for its heartbeats */
-#define STOP_MS       10000
-#define DEAD_MS       5000
+#define TICK_MS 100
+#define SERVE_MS                                                                                             \
+    2000 /* a connection whose deliveries are not wanted now is pumped so often, for its heartbeats */
+#define STOP_MS 10000
+#define DEAD_MS 5000
 
 struct consumer {
     pthread_t thread;
@@ -31,8 +33,8 @@ struct consumer {
     struct batch *batch; /* being gathered */
     struct gather_limits limits;
     int64_t keep_days, stop_by_ms, served_ms;
-    bool again; /* this turn made room: look for deliveries at once */
-    bool away;  /* the channel is closed until the database is back */
+    bool again;                             /* this turn made room: look for deliveries at once */
+    bool away;                              /* the channel is closed until the database is back */
     atomic_bool stopping, connected, newer; /* newer: a chunk of a version above ours stands in the queue */
     atomic_int_fast64_t waiting_steps, oldest_ms, oldest_at;
 };
@@ -87,8 +89,11 @@ static int publish_dead(struct consumer *c, const struct batch *b)
     bool returned = false;
     int r = 0;
     for (size_t i = 0; i < b->dead_count && r == 0; i++) {
-        struct mq_message m = {.queue = MQ_QUEUE_DEAD, .body = b->dead[i].body, .len = strlen(b->dead[i].body),
-                               .dead_from = c->queue, .dead_why = b->dead[i].why};
+        struct mq_message m = {.queue = MQ_QUEUE_DEAD,
+                               .body = b->dead[i].body,
+                               .len = strlen(b->dead[i].body),
+                               .dead_from = c->queue,
+                               .dead_why = b->dead[i].why};
         while (mq_publish(p, &m) == MQ_FULL && r == 0) {
             mq_publisher_pump(p, TICK_MS);
             r = clock_mono_ms() > deadline_ms ? -ETIMEDOUT : 0;
@@ -107,7 +112,8 @@ static void settle(struct consumer *c, struct batch *b, enum flush_end end)
     if (end == FLUSH_COMMITTED && b->dead_count > 0) {
         int r = publish_dead(c, b);
         if (r != 0) {
-            log_error("sms.dead does not take what cannot be applied: all of it is taken again later", L_ERRNO(r));
+            log_error("sms.dead does not take what cannot be applied: all of it is taken again later",
+                      L_ERRNO(r));
             end = FLUSH_GIVEN_UP;
         }
     }
@@ -237,8 +243,11 @@ struct consumer *consumer_start(struct gateways_now *gateways, int shard)
     mq_queue_update((unsigned)shard, c->queue);
     c->mq_options = callback_mq_options(m, c->mq_name);
     c->mq = mq_consumer_new(&c->mq_options, c->queue, CONSUMER_PREFETCH);
-    c->flush = flush_new(&(struct flush_options){.db = callback_db_options(m, c->db_name), .words = c->words, .gateways = gateways,
-                                                 .shard = shard, .shards = (int)m->broker.update_shards});
+    c->flush = flush_new(&(struct flush_options){.db = callback_db_options(m, c->db_name),
+                                                 .words = c->words,
+                                                 .gateways = gateways,
+                                                 .shard = shard,
+                                                 .shards = (int)m->broker.update_shards});
     int r = pthread_create(&c->thread, NULL, consumer_thread, c);
     if (r != 0) {
         log_error("consumer thread cannot be started", L_ERRNO(-r));
@@ -290,6 +299,8 @@ void consumer_put_figures(struct consumer *c, struct figures *f)
     figures_set(f, "flush_rows", last.rows);
     figures_set(f, "flushes", last.flushes);
     figures_set(f, "steps", last.all_steps);
+    figures_set(f, "rows", last.all_rows);
+    figures_set(f, "flushing_ms", last.all_ms);
     figures_set(f, "parked_steps", last.parked);
     figures_set(f, "dead", last.dead);
     figures_set(f, "database_away_ms", last.trouble_ms);

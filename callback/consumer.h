@@ -1,11 +1,12 @@
-/* The batching consumer of one shard: a thread that gathers deliveries of sms.update.<shard>, hands full batches to its
- * flush thread, and acks them once they are committed (docs/design.md, "callback"). */
+/* The batching consumer of one shard: a thread that gathers deliveries of sms.update.<shard>, hands full
+ * batches to its flush thread, and acks them once they are committed (docs/design.md, "callback"). */
 #pragma once
 #include "callback/gateways.h"
 #include "lib/service.h"
 
-#define CONSUMER_PREFETCH     2000
-#define CONSUMER_DB_OUTAGE_MS (10 * 60 * 1000) /* then the broker gets its messages back (its consumer_timeout is 30 min) */
+#define CONSUMER_PREFETCH 2000
+#define CONSUMER_DB_OUTAGE_MS                                                                                \
+    (10 * 60 * 1000) /* then the broker gets its messages back (its consumer_timeout is 30 min) */
 
 struct consumer;
 struct consumer *consumer_start(struct gateways_now *gateways, int shard);

@@ -1,5 +1,6 @@
-/* Rounds: read what waits up to a bound, pack it into chunks by shard, publish, wait until every chunk is confirmed, then
- * confirm to the journal. A crash between the last two publishes a round twice, which changes nothing. */
+/* Rounds: read what waits up to a bound, pack it into chunks by shard, publish, wait until every chunk is
+ * confirmed, then confirm to the journal. A crash between the last two publishes a round twice, which changes
+ * nothing. */
 #include "callback/drain.h"
 #include "callback/options.h"
 #include "lib/clock.h"
@@ -130,8 +131,10 @@ static bool publish_once(struct drain *d, int64_t deadline_ms)
         char queue[MQ_QUEUE_SIZE];
         if (!d->sent[i].data)
             continue;
-        struct mq_message m = {.queue = mq_queue_update(d->sent_shards[i], queue), .body = d->sent[i].data,
-                               .len = d->sent[i].len, .cookie = i};
+        struct mq_message m = {.queue = mq_queue_update(d->sent_shards[i], queue),
+                               .body = d->sent[i].data,
+                               .len = d->sent[i].len,
+                               .cookie = i};
         while (mq_publish(d->publisher, &m) == MQ_FULL) {
             mq_publisher_pump(d->publisher, PUMP_MS);
             take_outcomes(d);
@@ -157,8 +160,9 @@ static void forget_round(struct drain *d)
     d->sent_count = d->settled = 0;
 }
 
-/* What is left in the publisher after a round was given up would be published behind our back and its outcomes taken for
- * another round's: a new one begins clean. What it had sent may be in the queue; it will be there twice. */
+/* What is left in the publisher after a round was given up would be published behind our back and its
+ * outcomes taken for another round's: a new one begins clean. What it had sent may be in the queue; it will
+ * be there twice. */
 static void new_publisher(struct drain *d)
 {
     struct mq_options o = callback_mq_options(&gateways_conf(d->start)->main, "callback drain");
@@ -180,7 +184,8 @@ static bool publish_round(struct drain *d, int64_t deadline_ms)
             log_trouble_ends(&d->return_trouble, "update queue takes reports again");
             return true;
         }
-        log_trouble_begins(&d->return_trouble, "an update queue does not exist: reports wait in the journal", NULL, 0);
+        log_trouble_begins(&d->return_trouble, "an update queue does not exist: reports wait in the journal",
+                           NULL, 0);
         mq_publisher_pump(d->publisher, RETURN_WAIT_MS);
         if (time_over(d, deadline_ms))
             return false;
@@ -210,8 +215,8 @@ static int read_round(struct drain *d, struct journal *j, size_t *ret_reports, u
     return 0;
 }
 
-/* Drains what there is. 0: all of it is confirmed. A round that was read once must be confirmed before the next one is
- * read: our own journal therefore waits for the broker without end (until the process ends). */
+/* Drains what there is. 0: all of it is confirmed. A round that was read once must be confirmed before the
+ * next one is read: our own journal therefore waits for the broker without end (until the process ends). */
 static int drain_journal(struct drain *d, struct journal *j, int64_t wait_ms)
 {
     for (;;) {
@@ -266,7 +271,8 @@ static void adopt_if_due(struct drain *d)
 static void wait_for_work(struct drain *d)
 {
     eventfd_t count;
-    struct pollfd fds[2] = {{.fd = d->event_fd, .events = POLLIN}, {.fd = mq_publisher_fd(d->publisher), .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = d->event_fd, .events = POLLIN},
+                            {.fd = mq_publisher_fd(d->publisher), .events = POLLIN}};
     /* A second without a report: what is confirmed need not stay on disk until the file is full. */
     if (poll(fds, COUNT_OF(fds), TICK_MS) == 0 && journal_backlog_bytes(d->journal) > 0)
         journal_rotate(d->journal);
@@ -283,7 +289,8 @@ static void *drain_thread(void *arg)
         int r = drain_journal(d, d->journal, INT64_MAX);
         d->backlog_bytes = journal_backlog_bytes(d->journal);
         if (r != 0 || stopping)
-            return NULL; /* a round that is not confirmed must not be read past: who adopts the journal begins with it */
+            return NULL; /* a round that is not confirmed must not be read past: who adopts the journal begins
+                            with it */
         if (!stopping)
             adopt_if_due(d);
         if (!stopping)

@@ -1,6 +1,6 @@
-/* From the journal to the update queues: a thread of its own, so that the broker may be away as long as it likes while
- * reports are answered. A journal's file is deleted when all its records are confirmed; directories that dead processes
- * left are drained as well. */
+/* From the journal to the update queues: a thread of its own, so that the broker may be away as long as it
+ * likes while reports are answered. A journal's file is deleted when all its records are confirmed;
+ * directories that dead processes left are drained as well. */
 #pragma once
 #include "callback/gateways.h"
 #include "lib/journal.h"

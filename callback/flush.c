@@ -1,5 +1,5 @@
-/* One batch in, one batch out. The database being away, busy or full is waited for; only a record that the database
- * refuses by itself is taken out. */
+/* One batch in, one batch out. The database being away, busy or full is waited for; only a record that the
+ * database refuses by itself is taken out. */
 #include "callback/flush.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -103,7 +103,9 @@ static void note_flush(struct flush *f)
     f->figures.steps = (int64_t)last->steps;
     f->figures.rows = (int64_t)last->rows;
     f->figures.flushes++;
+    f->figures.all_ms += last->ms;
     f->figures.all_steps += (int64_t)last->steps;
+    f->figures.all_rows += (int64_t)last->rows;
     f->figures.parked += (int64_t)last->parked;
     pthread_mutex_unlock(&f->lock);
 }
@@ -121,8 +123,9 @@ static int apply_range(struct flush *f, struct batch *b, size_t from, size_t cou
         return r == 0 ? apply_range(f, b, from + count / 2, count - count / 2) : r;
     }
     auto_free char *why = xasprintf("the database refuses it: %s %s", db_sqlstate(f->db), db_error(f->db));
-    log_error("a step cannot be applied and goes to sms.dead", L_INT("shard", f->o.shard), L_INT("step", b->steps[from].step),
-              L_INT("sms_id", b->steps[from].id.sms_id), L_STR("sqlstate", db_sqlstate(f->db)));
+    log_error("a step cannot be applied and goes to sms.dead", L_INT("shard", f->o.shard),
+              L_INT("step", b->steps[from].step), L_INT("sms_id", b->steps[from].id.sms_id),
+              L_STR("sqlstate", db_sqlstate(f->db)));
     batch_add_dead(b, &b->steps[from], why);
     return 0;
 }
@@ -141,8 +144,8 @@ static void end_batch(struct flush *f, int r)
         log_error("eventfd cannot be written", L_ERRNO(-errno));
 }
 
-/* Between batches: is the database there, and is it time to try the parked ones? A page at a time, so that a batch never
- * waits long. */
+/* Between batches: is the database there, and is it time to try the parked ones? A page at a time, so that a
+ * batch never waits long. */
 static void idle_work(struct flush *f)
 {
     if (db_ready(f->db) != 0) {
@@ -199,7 +202,10 @@ struct flush *flush_new(const struct flush_options *o)
     f->db = db_new(&o->db);
     auto_gateways gateways = gateways_now_get(o->gateways);
     const struct conf_main *conf = &gateways_conf(gateways)->main;
-    f->apply = apply_new(&(struct apply_options){.db = f->db, .words = o->words, .shard = o->shard, .shards = o->shards,
+    f->apply = apply_new(&(struct apply_options){.db = f->db,
+                                                 .words = o->words,
+                                                 .shard = o->shard,
+                                                 .shards = o->shards,
                                                  .park_horizon_ms = conf->callback.park_horizon_ms,
                                                  .report_horizon_ms = conf->callback.report_horizon_ms,
                                                  .keep_days = conf->database.claims_keep_days});
@@ -262,7 +268,8 @@ struct batch *flush_take(struct flush *f, enum flush_end *ret_end)
 {
     eventfd_t count;
     struct batch *b = NULL;
-    (void)!eventfd_read(f->event_fd, &count); /* EAGAIN: nothing was told, which the state below says as well */
+    (void)!eventfd_read(f->event_fd,
+                        &count); /* EAGAIN: nothing was told, which the state below says as well */
     pthread_mutex_lock(&f->lock);
     if (f->work == WORK_DONE) {
         b = f->batch;

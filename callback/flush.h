@@ -1,6 +1,6 @@
-/* The flush thread of one shard: takes a batch, applies it however often it takes, finds poison records by bisecting, and
- * hands the batch back. Between batches it tries the parked steps again, hourly. It alone uses its database connection;
- * the consumer's thread meanwhile serves the broker and gathers the next batch. */
+/* The flush thread of one shard: takes a batch, applies it however often it takes, finds poison records by
+ * bisecting, and hands the batch back. Between batches it tries the parked steps again, hourly. It alone uses
+ * its database connection; the consumer's thread meanwhile serves the broker and gathers the next batch. */
 #pragma once
 #include "callback/apply.h"
 #include "callback/batch.h"
@@ -30,7 +30,7 @@ int64_t flush_trouble_ms(struct flush *f);
 
 struct flush_figures {
     int64_t ended_at; /* wall ms; 0: none yet */
-    int64_t ms, steps, rows, flushes, all_steps, parked, dead;
+    int64_t ms, steps, rows, flushes, all_ms, all_steps, all_rows, parked, dead;
     int64_t trouble_ms;
 };
 struct flush_figures flush_figures(struct flush *f);

@@ -1,4 +1,7 @@
--- Made once a connection: temporary tables made for each batch would bloat the catalogue.
+-- Once a connection. Plans are generic: to plan anew for an array of 50,000 ids costs as much as to look them up, and the
+-- plan is always the same walk over the keys of one day's partition.
+SET plan_cache_mode = force_generic_plan;
+-- Temporary tables made for each batch would bloat the catalogue.
 CREATE TEMPORARY TABLE IF NOT EXISTS flush_message (
   round smallint NOT NULL, sms_id bigint NOT NULL, changed_at timestamptz NOT NULL, gateway int NOT NULL, reason int NOT NULL,
   attempt smallint NOT NULL, segments smallint NOT NULL, state smallint NOT NULL,

@@ -1,5 +1,5 @@
-/* First the steps that name their attempt, then the map of ids, then the reports that need it: so 100s come before 101s
- * before 102s whatever the order in which they arrived. */
+/* First the steps that name their attempt, then the map of ids, then the reports that need it: so 100s come
+ * before 101s before 102s whatever the order in which they arrived. */
 #include "callback/fold.h"
 #include "callback/fold_internal.h"
 #include "callback/hash.h"
@@ -70,21 +70,26 @@ static unsigned state_bit(int state)
 {
     if (state < STATE_STALE)
         return (unsigned)state / 10;
-    return state < STATE_UNKNOWN ? 4 + (unsigned)(state - STATE_STALE) : 8 + (unsigned)(state - STATE_UNKNOWN) / 10;
+    return state < STATE_UNKNOWN ? 4 + (unsigned)(state - STATE_STALE)
+                                 : 8 + (unsigned)(state - STATE_UNKNOWN) / 10;
 }
 
-/* A state on the way counts as entered even if the row goes further in the same flush: whether steps meet in one flush
- * or in three, the minutes show the same. */
+/* A state on the way counts as entered even if the row goes further in the same flush: whether steps meet in
+ * one flush or in three, the minutes show the same. */
 static void raise_row(struct folding *w, struct fold_row *row, const struct fold_stand *told)
 {
     struct fold_stand next = *told;
     next.segments = MAX_OF(row->now.segments, told->segments);
     row->now.segments = next.segments;
-    if (state_replaces(told->attempt, (enum state)told->state, row->was.attempt, (enum state)row->was.state) &&
+    if (state_replaces(told->attempt, (enum state)told->state, row->was.attempt,
+                       (enum state)row->was.state) &&
         !(row->entered & 1u << state_bit(told->state))) {
         row->entered |= (uint16_t)(1u << state_bit(told->state));
-        w->entries[w->entry_count++] = (struct fold_minute){
-            .minute_ms = told->changed_at - told->changed_at % MINUTE_MS, .gateway = told->gateway, .state = told->state, .count = 1};
+        w->entries[w->entry_count++] =
+            (struct fold_minute){.minute_ms = told->changed_at - told->changed_at % MINUTE_MS,
+                                 .gateway = told->gateway,
+                                 .state = told->state,
+                                 .count = 1};
     }
     if (fold_higher(told, &row->now))
         row->now = next;
@@ -92,7 +97,9 @@ static void raise_row(struct folding *w, struct fold_row *row, const struct fold
 
 static void tell(struct folding *w, struct told *t, struct fold_row *row)
 {
-    struct fold_stand told = {.changed_at = t->at, .gateway = t->gateway->id, .attempt = (int16_t)t->id.attempt,
+    struct fold_stand told = {.changed_at = t->at,
+                              .gateway = t->gateway->id,
+                              .attempt = (int16_t)t->id.attempt,
                               .segments = t->segments};
     t->fate = TOLD_APPLIED;
     if (t->step == STEP_SUBMITTED)
@@ -137,13 +144,21 @@ static void index_map(struct folding *w, size_t at)
 static void enter_map(struct folding *w, const struct told *t, const struct fold_row *row)
 {
     struct fold *f = w->f;
-    struct map_row m = {.number = row->number, .sms_id = row->sms_id, .accepted_at = t->at, .msg_id = t->msg_id,
-                        .written = t->written, .gateway = t->gateway->id, .segment = (int16_t)t->id.segment,
-                        .attempt = (int16_t)t->id.attempt, .fresh = true};
+    struct map_row m = {.number = row->number,
+                        .sms_id = row->sms_id,
+                        .accepted_at = t->at,
+                        .msg_id = t->msg_id,
+                        .written = t->written,
+                        .gateway = t->gateway->id,
+                        .segment = (int16_t)t->id.segment,
+                        .attempt = (int16_t)t->id.attempt,
+                        .fresh = true};
     uint64_t hash = number_hash(id_hash(m.gateway, m.msg_id), m.number);
-    for (size_t i = hash_index_first(&w->by_number, hash); i != HASH_NONE; i = hash_index_next(&w->by_number, i)) {
+    for (size_t i = hash_index_first(&w->by_number, hash); i != HASH_NONE;
+         i = hash_index_next(&w->by_number, i)) {
         struct map_row *is = &f->maps[i];
-        if (is->sms_id != m.sms_id || is->segment != m.segment || is->attempt != m.attempt || !same_id(is, m.gateway, m.msg_id))
+        if (is->sms_id != m.sms_id || is->segment != m.segment || is->attempt != m.attempt ||
+            !same_id(is, m.gateway, m.msg_id))
             continue;
         if (is->fresh && m.accepted_at < is->accepted_at)
             is->accepted_at = m.accepted_at;
@@ -232,8 +247,11 @@ static void collect_events(struct fold *f)
         const struct told *t = &f->steps[i];
         if (t->fate != TOLD_APPLIED || (t->step != STEP_STATUS && t->step != STEP_OUTCOME))
             continue;
-        f->events[f->event_count++] = (struct fold_event){
-            .sms_id = t->id.sms_id, .digest = told_event_digest(t), .at = t->at, .origin = t->origin, .told = t};
+        f->events[f->event_count++] = (struct fold_event){.sms_id = t->id.sms_id,
+                                                          .digest = told_event_digest(t),
+                                                          .at = t->at,
+                                                          .origin = t->origin,
+                                                          .told = t};
     }
     qsort(f->events, f->event_count, sizeof(*f->events), by_event_key);
     size_t kept = 0;

@@ -1,14 +1,14 @@
-/* The fold: steps and the rows they are about -> the new rows, what is inserted, how the counters change, and what must
- * wait. Pure: everything it needs is in memory, and it writes nothing.
+/* The fold: steps and the rows they are about -> the new rows, what is inserted, how the counters change, and
+ * what must wait. Pure: everything it needs is in memory, and it writes nothing.
  *
- * Truth only grows (claim, msg_map, event); the message row is the highest of all that was told of it in the order of
- * fold_higher, which is total. So applying steps twice, or in any order, gives the same rows. */
+ * Truth only grows (claim, msg_map, event); the message row is the highest of all that was told of it in the
+ * order of fold_higher, which is total. So applying steps twice, or in any order, gives the same rows. */
 #pragma once
 #include "callback/park.h"
 #include "callback/told.h"
 
-struct fold_stand { /* the part of a message row that changes */
-    int64_t changed_at; /* when we were told what it says */
+struct fold_stand {          /* the part of a message row that changes */
+    int64_t changed_at;      /* when we were told what it says */
     int32_t gateway, reason; /* word.id */
     int16_t attempt, segments, state;
 };
@@ -55,8 +55,8 @@ struct fold {
 void fold_run(struct fold *f);
 void fold_deinit(struct fold *f);
 
-/* Does what was told stand above the row? state_replaces decides; of two tellings of one state the earlier one stays, so
- * that also reason, gateway and time do not depend on the order of arrival. */
+/* Does what was told stand above the row? state_replaces decides; of two tellings of one state the earlier
+ * one stays, so that also reason, gateway and time do not depend on the order of arrival. */
 bool fold_higher(const struct fold_stand *told, const struct fold_stand *row);
 bool fold_stand_same(const struct fold_stand *a, const struct fold_stand *b);
 struct fold_row *fold_find(struct fold_row *rows, size_t count, int64_t sms_id);

@@ -1,4 +1,5 @@
-/* The counters of a fold: what each row's way from `was` to `now` does to stats, and the entries of each minute. */
+/* The counters of a fold: what each row's way from `was` to `now` does to stats, and the entries of each
+ * minute. */
 #include "callback/fold_internal.h"
 #include "lib/seq_id.h"
 
@@ -26,11 +27,17 @@ static int by_minute_key(const void *a, const void *b)
     return compare_ints(p, q, COUNT_OF(p));
 }
 
-/* Most rows of a flush do the same as the row before: those are added up at once, and few are left to sort. */
-static void add_delta(struct fold *f, const struct fold_row *row, const struct fold_stand *at, int64_t count, size_t look_back)
+/* Most rows of a flush do the same as the row before: those are added up at once, and few are left to sort.
+ */
+static void add_delta(struct fold *f, const struct fold_row *row, const struct fold_stand *at, int64_t count,
+                      size_t look_back)
 {
-    struct fold_delta d = {.run_id = row->run_id, .count = count, .day = sms_id_day(row->sms_id), .gateway = at->gateway,
-                           .reason = at->reason, .state = at->state};
+    struct fold_delta d = {.run_id = row->run_id,
+                           .count = count,
+                           .day = sms_id_day(row->sms_id),
+                           .gateway = at->gateway,
+                           .reason = at->reason,
+                           .state = at->state};
     if (at->state == STATE_QUEUED)
         return; /* stats has no row for queued: it is what is left of the run */
     for (size_t i = f->delta_count; i > 0 && f->delta_count - i < look_back; i--) {
@@ -67,7 +74,8 @@ void fold_count(struct fold *f, const struct fold_minute *entries, size_t entry_
         if (fold_stand_same(&row->was, &row->now))
             continue;
         f->changed++;
-        if (row->was.state == row->now.state && row->was.gateway == row->now.gateway && row->was.reason == row->now.reason)
+        if (row->was.state == row->now.state && row->was.gateway == row->now.gateway &&
+            row->was.reason == row->now.reason)
             continue;
         add_delta(f, row, &row->was, -1, 8);
         add_delta(f, row, &row->now, 1, 8);

@@ -26,9 +26,11 @@ static char *make_gateway(const struct conf_gateway *conf, struct gateway *g)
     char *why = NULL;
     *g = (struct gateway){.conf = conf};
     if (!form_of(conf->report.id, MSG_ID_AS_GIVEN, &g->report_form))
-        return xasprintf("%s: report.id: '%s' is none of as_given, hex, decimal", conf->file, conf->report.id);
+        return xasprintf("%s: report.id: '%s' is none of as_given, hex, decimal", conf->file,
+                         conf->report.id);
     if (!form_of(conf->report.answer_id, g->report_form, &g->answer_form))
-        return xasprintf("%s: report.answer_id: '%s' is none of as_given, hex, decimal", conf->file, conf->report.answer_id);
+        return xasprintf("%s: report.answer_id: '%s' is none of as_given, hex, decimal", conf->file,
+                         conf->report.answer_id);
     g->format = report_format_new(conf, &why);
     return g->format ? NULL : why;
 }

@@ -1,5 +1,6 @@
-/* What the callback service needs of the gateways' configuration, made ready once: formats, tokens, forms of ids. Counted
- * by reference: SIGHUP puts another set in place while requests and flushes still use the old one. */
+/* What the callback service needs of the gateways' configuration, made ready once: formats, tokens, forms of
+ * ids. Counted by reference: SIGHUP puts another set in place while requests and flushes still use the old
+ * one. */
 #pragma once
 #include "callback/msg_id.h"
 #include "callback/report.h"
@@ -31,5 +32,5 @@ enum msg_id_form gateways_form(const struct gateways *g, const char *name, enum 
 struct gateways_now;
 struct gateways_now *gateways_now_new(struct gateways *first); /* takes it over */
 void gateways_now_free(struct gateways_now *n);
-struct gateways *gateways_now_get(struct gateways_now *n); /* a reference: gateways_unref it */
+struct gateways *gateways_now_get(struct gateways_now *n);            /* a reference: gateways_unref it */
 void gateways_now_set(struct gateways_now *n, struct gateways *next); /* takes it over */

@@ -2,7 +2,8 @@
 #pragma once
 #include "lib/base.h"
 
-#define GATHER_INSTANT_MS 500 /* so that with the flush itself a step of the instant lane is committed within 1 s */
+#define GATHER_INSTANT_MS                                                                                    \
+    500 /* so that with the flush itself a step of the instant lane is committed within 1 s */
 
 struct gather_limits {
     int64_t interval_ms; /* how long the oldest may wait */

@@ -1,5 +1,5 @@
-/* A 64-bit hash over bytes and numbers (SipHash-2-4, Aumasson and Bernstein, with a fixed key), and an index of numbered
- * things by such a hash. Digests stand in tables: the key never changes. */
+/* A 64-bit hash over bytes and numbers (SipHash-2-4, Aumasson and Bernstein, with a fixed key), and an index
+ * of numbered things by such a hash. Digests stand in tables: the key never changes. */
 #pragma once
 #include "lib/base.h"
 #include <endian.h>

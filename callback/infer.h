@@ -1,6 +1,6 @@
-/* Does a parked report settle a message in doubt? Pure. An inference is only made where nothing else can be meant: one
- * message in doubt, of that gateway and number, submitted shortly before, and nothing else to that number whose id is
- * not known. */
+/* Does a parked report settle a message in doubt? Pure. An inference is only made where nothing else can be
+ * meant: one message in doubt, of that gateway and number, submitted shortly before, and nothing else to that
+ * number whose id is not known. */
 #pragma once
 #include "lib/base.h"
 #include "lib/seq_id.h"
@@ -21,4 +21,5 @@ struct infer_attempt { /* an open attempt of that gateway to that number, withou
 /* Parked longer than the answer may take and two flushes: until then its own 101 may still come. */
 bool infer_ripe(const struct infer_report *r, int64_t now_ms);
 /* The attempt it is about; NULL: it cannot be said. */
-const struct infer_attempt *infer_match(const struct infer_report *r, const struct infer_attempt *attempts, size_t count);
+const struct infer_attempt *infer_match(const struct infer_report *r, const struct infer_attempt *attempts,
+                                        size_t count);

@@ -99,13 +99,13 @@ static struct MHD_Daemon *start_daemon(struct intake *i, const struct conf_main 
 {
     unsigned seconds = (unsigned)MAX_OF((m->callback.request_ms + 999) / 1000, 1);
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        intake_answer, i, MHD_OPTION_EXTERNAL_LOGGER, mhd_says, i, MHD_OPTION_LISTEN_SOCKET, i->listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)m->callback.connections,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
+        NULL, intake_answer, i, MHD_OPTION_EXTERNAL_LOGGER, mhd_says, i, MHD_OPTION_LISTEN_SOCKET,
+        i->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)m->callback.connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)m->callback.connections_per_address,
         MHD_OPTION_CONNECTION_TIMEOUT, seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_BYTES,
-        MHD_OPTION_URI_LOG_CALLBACK, intake_request_begins, i, MHD_OPTION_NOTIFY_COMPLETED, intake_request_ends, i,
-        MHD_OPTION_NOTIFY_CONNECTION, connection_changes, i, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, intake_request_begins, i, MHD_OPTION_NOTIFY_COMPLETED,
+        intake_request_ends, i, MHD_OPTION_NOTIFY_CONNECTION, connection_changes, i, MHD_OPTION_END);
 }
 
 struct intake *intake_start(const struct intake_options *o, char **ret_why)

@@ -1,6 +1,6 @@
-/* The address that gateways post their reports to: /report/<gateway>/<token>, by GET or POST. A report is parsed, appended
- * to the journal, and answered 200 only after it is on disk. Needs neither database nor broker.
- * Also /livez (the process answers) and /readyz (what `ready` says). */
+/* The address that gateways post their reports to: /report/<gateway>/<token>, by GET or POST. A report is
+ * parsed, appended to the journal, and answered 200 only after it is on disk. Needs neither database nor
+ * broker. Also /livez (the process answers) and /readyz (what `ready` says). */
 #pragma once
 #include "callback/drain.h"
 #include "callback/gateways.h"

@@ -1,5 +1,5 @@
-/* Between the intake's parts: intake.c runs the server, intake_request.c answers requests, intake_watch.c ends those that
- * take too long. */
+/* Between the intake's parts: intake.c runs the server, intake_request.c answers requests, intake_watch.c
+ * ends those that take too long. */
 #pragma once
 #include "callback/intake.h"
 
@@ -46,7 +46,9 @@ struct intake {
 };
 
 /* For MHD_start_daemon. */
-enum MHD_Result intake_answer(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *upload, size_t *upload_size, void **context);
+enum MHD_Result intake_answer(void *arg, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **context);
 void *intake_request_begins(void *arg, const char *uri, struct MHD_Connection *connection);
-void intake_request_ends(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why);
+void intake_request_ends(void *arg, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode why);

@@ -1,5 +1,6 @@
-/* One request: what may be refused from its head alone is refused at once; its body is gathered up to the cap; then it is
- * parsed, handed to the journal, and the connection is suspended until the journal has it on disk. */
+/* One request: what may be refused from its head alone is refused at once; its body is gathered up to the
+ * cap; then it is parsed, handed to the journal, and the connection is suspended until the journal has it on
+ * disk. */
 #include "callback/intake_internal.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
@@ -18,8 +19,8 @@ struct request {
     const struct gateway *gateway;
     struct gateways *gateways; /* the set `gateway` is of */
     struct MHD_Connection *connection;
-    unsigned status;     /* of a report that was handed to the journal */
-    int kept;            /* the journal's answer */
+    unsigned status; /* of a report that was handed to the journal */
+    int kept;        /* the journal's answer */
     bool seen, in_journal, journal_said;
 };
 
@@ -46,7 +47,8 @@ static enum MHD_Result answer(struct request *r, unsigned status, const char *te
 
 static enum MHD_Result refuse(struct request *r, unsigned status, const char *text)
 {
-    return answer(r, status, text, true); /* whatever follows on this connection is not to be trusted, or not wanted */
+    return answer(r, status, text,
+                  true); /* whatever follows on this connection is not to be trusted, or not wanted */
 }
 
 /* ---- the head ---- */
@@ -170,9 +172,12 @@ static void journal_says(void *arg, int result)
 static enum MHD_Result keep_report(struct request *r)
 {
     struct headers h = headers_of(r->connection);
-    struct report_request request = {.query = r->query, .query_len = r->query ? strlen(r->query) : 0,
-                                     .body = r->body.data ? r->body.data : "", .body_len = r->body.len,
-                                     .form = h.form, .at = clock_wall_ms()};
+    struct report_request request = {.query = r->query,
+                                     .query_len = r->query ? strlen(r->query) : 0,
+                                     .body = r->body.data ? r->body.data : "",
+                                     .body_len = r->body.len,
+                                     .form = h.form,
+                                     .at = clock_wall_ms()};
     struct report report;
     auto_buf record = {0};
     int result = report_parse(r->gateway->format, &request, &report);
@@ -214,7 +219,8 @@ static enum MHD_Result answer_kept(struct request *r)
 void *intake_request_begins(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct intake *i = arg;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct request *r = xcalloc(1, sizeof(*r));
     const char *query = strchr(uri, '?');
     r->intake = i;
@@ -227,8 +233,9 @@ void *intake_request_begins(void *arg, const char *uri, struct MHD_Connection *c
     return r;
 }
 
-enum MHD_Result intake_answer(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *upload, size_t *upload_size, void **context)
+enum MHD_Result intake_answer(void *arg, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **context)
 {
     struct request *r = *context;
     enum MHD_Result result = MHD_NO;
@@ -250,7 +257,8 @@ enum MHD_Result intake_answer(void *arg, struct MHD_Connection *connection, cons
     return keep_report(r);
 }
 
-void intake_request_ends(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why)
+void intake_request_ends(void *arg, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode why)
 {
     struct request *r = *context;
     if (!r)

@@ -1,5 +1,5 @@
-/* A total deadline for every request. MHD's own timeout is renewed by each byte, so a client that sends one byte a second
- * would hold its place for ever. */
+/* A total deadline for every request. MHD's own timeout is renewed by each byte, so a client that sends one
+ * byte a second would hold its place for ever. */
 #include "callback/intake_internal.h"
 #include "lib/clock.h"
 
@@ -18,7 +18,8 @@ void watch_deinit(struct watch *w)
 
 struct watched *watch_add(struct watch *w, struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct watched *c = xcalloc(1, sizeof(*c));
     c->connection = connection;
     c->fd = info ? info->connect_fd : -1;
@@ -36,7 +37,8 @@ struct watched *watch_add(struct watch *w, struct MHD_Connection *connection)
 
 void watch_remove(struct watch *w, struct watched *c)
 {
-    pthread_mutex_lock(&w->lock); /* MHD closes the socket after this, so watch_check never meets another's fd */
+    pthread_mutex_lock(
+        &w->lock); /* MHD closes the socket after this, so watch_check never meets another's fd */
     *c->at = c->next;
     if (c->next)
         c->next->at = c->at;
@@ -68,8 +70,8 @@ void watch_kept(struct watch *w, struct watched *c, bool kept)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* A connection at rest that sends nothing is closed by MHD after one limit; one that is still there after two sends its
- * request's first line too slowly. */
+/* A connection at rest that sends nothing is closed by MHD after one limit; one that is still there after two
+ * sends its request's first line too slowly. */
 static bool overdue(const struct watch *w, const struct watched *c, int64_t now_ms)
 {
     if (c->ended || c->kept)

@@ -1,5 +1,5 @@
-/* The process's live figures, written by a thread of its own into the table `service`, and what /readyz says. The database
- * may be away: then the figures stay unwritten, and nothing else waits for them. */
+/* The process's live figures, written by a thread of its own into the table `service`, and what /readyz says.
+ * The database may be away: then the figures stay unwritten, and nothing else waits for them. */
 #pragma once
 #include "callback/consumer.h"
 #include "callback/drain.h"

@@ -1,5 +1,5 @@
-/* smschain-callback: reports in, statuses into the tables (docs/design.md, "callback"). --intake and --consumer choose
- * one of its two parts; without either both run in this process. */
+/* smschain-callback: reports in, statuses into the tables (docs/design.md, "callback"). --intake and
+ * --consumer choose one of its two parts; without either both run in this process. */
 #include "callback/live.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#define EXIT_CANNOT      1
-#define EXIT_CONF        78
-#define INTAKE_STOP_MS   3000
-#define DRAIN_STOP_MS    5000
+#define EXIT_CANNOT    1
+#define EXIT_CONF      78
+#define INTAKE_STOP_MS 3000
+#define DRAIN_STOP_MS  5000
 
 struct service {
     const char *conf_dir;
@@ -62,7 +62,8 @@ static void reload(struct service *s)
         return;
     }
     set_log(gateways_conf(fresh));
-    log_info("configuration loaded again (gateways, horizons and flush limits; addresses and accounts need a restart)",
+    log_info("configuration loaded again (gateways, horizons and flush limits; addresses and accounts need a "
+             "restart)",
              L_INT("gateways", gateways_conf(fresh)->gateway_count));
     gateways_now_set(s->gateways, fresh);
 }
@@ -78,8 +79,9 @@ static bool start_journal(struct service *s, const struct conf_main *m)
     }
     auto_free char *parent = xasprintf("%s/journal", m->state_dir);
     auto_free char *dir = xasprintf("%s/%016llx", parent, (unsigned long long)random);
-    int r = journal_open(&(struct journal_options){.dir = dir, .record_max_bytes = intake_record_max(m->callback.body_bytes)},
-                         &s->journal);
+    int r = journal_open(
+        &(struct journal_options){.dir = dir, .record_max_bytes = intake_record_max(m->callback.body_bytes)},
+        &s->journal);
     if (r < 0) {
         log_error("journal cannot be opened", L_STR("dir", dir), L_ERRNO(r));
         return false;
@@ -93,8 +95,11 @@ static bool start_intake(struct service *s, const struct conf_main *m)
     auto_free char *why = NULL;
     if (!start_journal(s, m))
         return false;
-    s->intake = intake_start(&(struct intake_options){.gateways = s->gateways, .journal = s->journal, .drain = s->drain,
-                                                      .ready = live_ready, .ready_arg = s->live},
+    s->intake = intake_start(&(struct intake_options){.gateways = s->gateways,
+                                                      .journal = s->journal,
+                                                      .drain = s->drain,
+                                                      .ready = live_ready,
+                                                      .ready_arg = s->live},
                              &why);
     if (!s->intake) {
         log_error("intake cannot be started", L_STR("error", why));
@@ -186,10 +191,11 @@ int main(int argc, char **argv)
     int result;
     stop_init();
     argc = take_parts(argc, argv, &s);
-    s.conf_dir = conf_arguments(argc, argv, "smschain-callback",
-                                "Takes the gateways' delivery reports (--intake) and keeps the tables up to date (--consumer).\n"
-                                "Without either of the two options both parts run in this process.",
-                                &result);
+    s.conf_dir = conf_arguments(
+        argc, argv, "smschain-callback",
+        "Takes the gateways' delivery reports (--intake) and keeps the tables up to date (--consumer).\n"
+        "Without either of the two options both parts run in this process.",
+        &result);
     if (!s.conf_dir)
         return result;
     struct gateways *first = load(s.conf_dir);

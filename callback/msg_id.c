@@ -1,4 +1,5 @@
-/* Ids of any length: the numeral is kept in limbs of nine decimal digits, which needs no big-number library. */
+/* Ids of any length: the numeral is kept in limbs of nine decimal digits, which needs no big-number library.
+ */
 #include "callback/msg_id.h"
 
 #include <ctype.h>

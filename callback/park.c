@@ -30,7 +30,8 @@ static bool newer(const struct map_row *a, const struct map_row *b, int64_t at)
     return a->segment < b->segment;
 }
 
-static const struct map_row *newest_equal(const struct map_row *const *rows, size_t count, int64_t number, int64_t at)
+static const struct map_row *newest_equal(const struct map_row *const *rows, size_t count, int64_t number,
+                                          int64_t at)
 {
     const struct map_row *best = NULL;
     for (size_t i = 0; i < count; i++) {

@@ -1,4 +1,5 @@
-/* What both formats share: where in the request the report stands, and how one record's fields become a step. */
+/* What both formats share: where in the request the report stands, and how one record's fields become a step.
+ */
 #include "callback/report.h"
 #include "callback/msg_id.h"
 #include "lib/seq_id.h"
@@ -94,17 +95,23 @@ static char *without_nul(const char *raw, size_t len)
     return buf_take(&b, NULL);
 }
 
-static void add_quarantine(struct report_parser *p, const char *reason, const char *error, const char *raw, size_t raw_len)
+static void add_quarantine(struct report_parser *p, const char *reason, const char *error, const char *raw,
+                           size_t raw_len)
 {
     auto_free char *text = raw_len > 0 ? without_nul(raw, raw_len) : xstrdup("(empty)");
     auto_free char *why = xstrdup(error), *word = xstrdup(reason);
-    struct step_record r = {.step = STEP_QUARANTINE, .at = p->at, .gateway = p->format->gateway->name,
-                            .reason = word, .error = why, .raw = text};
+    struct step_record r = {.step = STEP_QUARANTINE,
+                            .at = p->at,
+                            .gateway = p->format->gateway->name,
+                            .reason = word,
+                            .error = why,
+                            .raw = text};
     chunk_add_step(&p->report->records, &r);
     end_line(p);
 }
 
-void report_refuse(struct report_parser *p, const char *reason, const char *error, const char *raw, size_t raw_len)
+void report_refuse(struct report_parser *p, const char *reason, const char *error, const char *raw,
+                   size_t raw_len)
 {
     add_quarantine(p, reason, error, raw, raw_len);
     p->report->refused++;
@@ -163,18 +170,24 @@ void report_add(struct report_parser *p, const struct report_fields *f, const ch
     auto_free char *reference = given(f->reference) ? xstrdup(f->reference) : NULL;
     auto_free char *state = status->state == STATE_ACCEPTED ? NULL : xstrdup(state_word(status->state));
     struct seq_id seq;
-    struct step_record r = {.step = STEP_STATUS, .at = p->at, .gateway = g->name, .msg_id = msg_id, .error = error,
-                            .reason = status->word, .state = state};
+    struct step_record r = {.step = STEP_STATUS,
+                            .at = p->at,
+                            .gateway = g->name,
+                            .msg_id = msg_id,
+                            .error = error,
+                            .reason = status->word,
+                            .state = state};
     r.number = given(f->number) ? report_number(f->number) : 0;
     if (reference && seq_id_parse(reference, &seq))
         r.seq_id = reference;
-    bool time_read = !given(f->time) || report_time(f->time, g->report.time_format, p->format->zone, p->at, &r.gateway_at);
+    bool time_read =
+        !given(f->time) || report_time(f->time, g->report.time_format, p->format->zone, p->at, &r.gateway_at);
     chunk_add_step(&p->report->records, &r);
     end_line(p);
     p->report->understood++;
     if (!time_read) { /* the status is too good to be lost over it; a person is told beside */
-        auto_free char *why = xasprintf("the status is applied, but its time does not fit report.time_format of %s",
-                                        g->file);
+        auto_free char *why =
+            xasprintf("the status is applied, but its time does not fit report.time_format of %s", g->file);
         report_refuse(p, "bad_time", why, raw, raw_len);
     }
 }
@@ -189,7 +202,8 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3986 section 2.1, and '+' for a space as forms write it. A percent sign that begins no escape is kept. */
+/* RFC 3986 section 2.1, and '+' for a space as forms write it. A percent sign that begins no escape is kept.
+ */
 static void decode_into(struct buf *out, const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -223,8 +237,8 @@ static bool parameter_of(const char *text, size_t len, const char *name, struct 
     return false;
 }
 
-/* The text of the report: in the parameter that is configured, in the query or in a form; else the raw body; else,
- * without a parameter configured, the raw query. */
+/* The text of the report: in the parameter that is configured, in the query or in a form; else the raw body;
+ * else, without a parameter configured, the raw query. */
 static void text_of(const struct report_parser *p, const struct report_request *r, struct buf *out)
 {
     const char *name = p->format->gateway->report.parameter;

@@ -1,5 +1,5 @@
-/* Reports as JSON: an object, an array of objects, or either behind a pointer (RFC 6901). Numbers are read as the
- * digits that were written: an id of 20 digits is no int64_t, and 1.10 may be an id, too. */
+/* Reports as JSON: an object, an array of objects, or either behind a pointer (RFC 6901). Numbers are read as
+ * the digits that were written: an id of 20 digits is no int64_t, and 1.10 may be an id, too. */
 #include "callback/report.h"
 
 #include <ctype.h>
@@ -107,10 +107,14 @@ static void add_record(struct report_parser *p, struct json_object *o)
         report_refuse(p, "not_an_object", why, raw, strlen(raw));
         return;
     }
-    struct report_fields f = {.msg_id = text_at(o, g->report.msg_id), .number = text_at(o, g->report.number),
-                              .status = text_at(o, g->report.status), .time = text_at(o, g->report.time),
-                              .error = text_at(o, g->report.error), .reference = text_at(o, g->report.reference)};
-    const char *raw = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    struct report_fields f = {.msg_id = text_at(o, g->report.msg_id),
+                              .number = text_at(o, g->report.number),
+                              .status = text_at(o, g->report.status),
+                              .time = text_at(o, g->report.time),
+                              .error = text_at(o, g->report.error),
+                              .reference = text_at(o, g->report.reference)};
+    const char *raw =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     report_add(p, &f, raw, strlen(raw));
 }
 

@@ -1,5 +1,5 @@
-/* Reports as lists: "id,number,status,time;id,number,status,time;". The order of the fields and both separators are
- * the gateway's; separators and line breaks around a record are tolerated. */
+/* Reports as lists: "id,number,status,time;id,number,status,time;". The order of the fields and both
+ * separators are the gateway's; separators and line breaks around a record are tolerated. */
 #include "callback/report.h"
 
 #include <ctype.h>
@@ -29,8 +29,10 @@ static void trim(char *s, char **ret)
     *ret = s;
 }
 
-/* Cuts `record` in place. The last field takes the rest where it is the error text, which may hold anything. */
-static size_t cut_fields(char *record, const char *separator, size_t wanted, bool last_takes_rest, char **fields)
+/* Cuts `record` in place. The last field takes the rest where it is the error text, which may hold anything.
+ */
+static size_t cut_fields(char *record, const char *separator, size_t wanted, bool last_takes_rest,
+                         char **fields)
 {
     size_t count = 0, n = strlen(separator);
     for (char *s = record; s;) {

@@ -1,4 +1,5 @@
-/* The moments that gateways write: by a strptime format in the gateway's zone, as a count since 1970, or RFC 3339. */
+/* The moments that gateways write: by a strptime format in the gateway's zone, as a count since 1970, or RFC
+ * 3339. */
 #include "callback/report.h"
 #include "lib/clock.h"
 #include "lib/zone.h"
@@ -9,7 +10,6 @@
 
 #define SECONDS_DIGITS_MAX 11 /* a longer count is milliseconds */
 #define NO_OFFSET          LONG_MIN
-
 
 static bool count_since_1970(const char *s, int64_t *ret_ms)
 {
@@ -33,11 +33,16 @@ static bool count_since_1970(const char *s, int64_t *ret_ms)
     return *rest == '\0';
 }
 
-/* Of the moments at which the zone shows this reading: the latest that is not in the future, else the first. */
+/* Of the moments at which the zone shows this reading: the latest that is not in the future, else the first.
+ */
 static int64_t moment_of(const struct tm *tm, const struct zone *zone, int64_t now_ms)
 {
-    struct zone_civil c = {.year = tm->tm_year + 1900, .month = tm->tm_mon + 1, .day = tm->tm_mday,
-                           .hour = tm->tm_hour, .minute = tm->tm_min, .second = MIN_OF(tm->tm_sec, 59)};
+    struct zone_civil c = {.year = tm->tm_year + 1900,
+                           .month = tm->tm_mon + 1,
+                           .day = tm->tm_mday,
+                           .hour = tm->tm_hour,
+                           .minute = tm->tm_min,
+                           .second = MIN_OF(tm->tm_sec, 59)};
     int64_t utc_s[2] = {0, 0};
     if (tm->tm_gmtoff != NO_OFFSET) { /* the format has %z: the report names its own offset */
         struct tm copy = *tm;
@@ -57,7 +62,8 @@ static bool has_directive(const char *format, const char *letters)
     return false;
 }
 
-static bool by_format(const char *s, const char *format, const struct zone *zone, int64_t now_ms, int64_t *ret_ms)
+static bool by_format(const char *s, const char *format, const struct zone *zone, int64_t now_ms,
+                      int64_t *ret_ms)
 {
     bool has_year = has_directive(format, "YyCGgDFcxs");
     struct zone_civil today = zone_civil_at(zone, now_ms / 1000);
@@ -75,7 +81,8 @@ static bool by_format(const char *s, const char *format, const struct zone *zone
     return true;
 }
 
-bool report_time(const char *text, const char *format, const struct zone *zone, int64_t now_ms, int64_t *ret_ms)
+bool report_time(const char *text, const char *format, const struct zone *zone, int64_t now_ms,
+                 int64_t *ret_ms)
 {
     char s[64];
     while (isspace((unsigned char)*text))

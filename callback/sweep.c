@@ -1,18 +1,18 @@
 /* The sweeper's thread: holds the lock, runs what is due, and publishes what was found. */
-#include "callback/sweep_internal.h"
 #include "callback/drain.h"
 #include "callback/options.h"
-#include "sweep_lock.sql.h"
+#include "callback/sweep_internal.h"
 #include "callback/words.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
+#include "sweep_lock.sql.h"
 
 #include <stdio.h>
 
-#define TICK_MS     500
-#define CONFIRM_MS  10000
-#define SECOND_MS   INT64_C(1000)
-#define MINUTE_MS   (60 * SECOND_MS)
+#define TICK_MS    500
+#define CONFIRM_MS 10000
+#define SECOND_MS  INT64_C(1000)
+#define MINUTE_MS  (60 * SECOND_MS)
 
 /* ---- telling ---- */
 

@@ -1,5 +1,7 @@
 /* Open claims, accepted messages without a report, parked steps past their horizon, partitions. */
 #include "callback/sweep_internal.h"
+#include "lib/clock.h"
+#include "lib/seq_id.h"
 #include "no_report.sql.h"
 #include "no_report_runs.sql.h"
 #include "open_claims.sql.h"
@@ -7,8 +9,6 @@
 #include "partitions.sql.h"
 #include "sweep_mark_read.sql.h"
 #include "sweep_mark_write.sql.h"
-#include "lib/clock.h"
-#include "lib/seq_id.h"
 
 #define PAGE_ROWS 5000 /* as in the statements */
 
@@ -23,7 +23,8 @@ static void read_mark(const struct db_result *r, int64_t *ret_from, int64_t *ret
     *ret_to = db_time_ms(r, 0, 1);
 }
 
-static int mark_read(struct sweep *s, const char *name, int64_t horizon_ms, int64_t *ret_from, int64_t *ret_to)
+static int mark_read(struct sweep *s, const char *name, int64_t horizon_ms, int64_t *ret_from,
+                     int64_t *ret_to)
 {
     auto_params p = db_params_new();
     auto_result result = NULL;
@@ -44,15 +45,21 @@ static int mark_write(struct sweep *s, const char *name, int64_t until)
 }
 
 /* Columns: sms_id, segment, attempt, gateway, lane, number. */
-static struct seq_id tell_row(struct sweep *s, const struct db_result *row, int i, enum state state, const char *reason,
-                              const char *error)
+static struct seq_id tell_row(struct sweep *s, const struct db_result *row, int i, enum state state,
+                              const char *reason, const char *error)
 {
-    struct seq_id id = {.sms_id = db_big(row, i, 0), .segment = (int)db_big(row, i, 1), .attempt = (int)db_big(row, i, 2)};
+    struct seq_id id = {
+        .sms_id = db_big(row, i, 0), .segment = (int)db_big(row, i, 1), .attempt = (int)db_big(row, i, 2)};
     const char *gateway = db_text(row, i, 3);
     char seq_id[SEQ_ID_SIZE];
-    struct step_record r = {.step = STEP_OUTCOME, .at = clock_wall_ms(), .seq_id = seq_id_format(&id, seq_id),
-                            .gateway = *gateway ? writable(gateway) : NULL, .number = db_big(row, i, 5),
-                            .state = writable(state_word(state)), .reason = writable(reason), .error = writable(error),
+    struct step_record r = {.step = STEP_OUTCOME,
+                            .at = clock_wall_ms(),
+                            .seq_id = seq_id_format(&id, seq_id),
+                            .gateway = *gateway ? writable(gateway) : NULL,
+                            .number = db_big(row, i, 5),
+                            .state = writable(state_word(state)),
+                            .reason = writable(reason),
+                            .error = writable(error),
                             .origin = writable("sweep")};
     r.lane = db_big(row, i, 4) == 1 ? writable("instant") : NULL;
     sweep_tell(s, &r);
@@ -78,7 +85,8 @@ static int open_claims_page(struct sweep *s, int64_t from, int64_t to, struct se
         return r;
     *ret_rows = db_rows(result);
     for (int i = 0; i < *ret_rows; i++)
-        *io_after = tell_row(s, result, i, STATE_IN_DOUBT, "no_outcome", "claimed, and no outcome was told within claim_horizon");
+        *io_after = tell_row(s, result, i, STATE_IN_DOUBT, "no_outcome",
+                             "claimed, and no outcome was told within claim_horizon");
     return *ret_rows > 0 ? sweep_flush(s) : 0;
 }
 
@@ -86,7 +94,8 @@ int sweep_open_claims(struct sweep *s)
 {
     int64_t from, to;
     struct seq_id after = {0};
-    int rows = 0, r = mark_read(s, "open_claims", gateways_conf(s->conf)->main.dispatch.claim_horizon_ms, &from, &to);
+    int rows = 0,
+        r = mark_read(s, "open_claims", gateways_conf(s->conf)->main.dispatch.claim_horizon_ms, &from, &to);
     int64_t told = 0;
     if (r != 0 || to <= from)
         return r;
@@ -106,7 +115,8 @@ int sweep_open_claims(struct sweep *s)
 
 /* ---- accepted, and no report ---- */
 
-static int no_report_page(struct sweep *s, int day, int64_t run_id, int64_t before, int64_t *io_after, int *ret_rows)
+static int no_report_page(struct sweep *s, int day, int64_t run_id, int64_t before, int64_t *io_after,
+                          int *ret_rows)
 {
     auto_params p = db_params_new();
     auto_result result = NULL;
@@ -120,7 +130,9 @@ static int no_report_page(struct sweep *s, int day, int64_t run_id, int64_t befo
         return r;
     *ret_rows = db_rows(result);
     for (int i = 0; i < *ret_rows; i++)
-        *io_after = tell_row(s, result, i, STATE_UNKNOWN, "no_report", "accepted, and no report came within report_horizon").sms_id;
+        *io_after = tell_row(s, result, i, STATE_UNKNOWN, "no_report",
+                             "accepted, and no report came within report_horizon")
+                        .sms_id;
     return *ret_rows > 0 ? sweep_flush(s) : 0;
 }
 
@@ -165,7 +177,8 @@ int sweep_give_up(struct sweep *s)
         return r;
     s->given_up += db_affected(result);
     if (db_affected(result) > 0)
-        log_warn("parked steps have waited too long and are for a person now", L_INT("steps", db_affected(result)));
+        log_warn("parked steps have waited too long and are for a person now",
+                 L_INT("steps", db_affected(result)));
     return 0;
 }
 

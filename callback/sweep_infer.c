@@ -1,10 +1,11 @@
-/* Looks for parked reports that can only be about one message in doubt, and tells them with that message's name. */
+/* Looks for parked reports that can only be about one message in doubt, and tells them with that message's
+ * name. */
 #include "callback/infer.h"
+#include "callback/sweep_internal.h"
+#include "callback/told.h"
 #include "infer_any.sql.h"
 #include "infer_attempts.sql.h"
 #include "infer_parked.sql.h"
-#include "callback/sweep_internal.h"
-#include "callback/told.h"
 #include "lib/clock.h"
 
 #define PAGE_ROWS    1000 /* as in the statement */
@@ -12,7 +13,8 @@
 #define ATTEMPTS_MAX 10
 #define DAY_MS       INT64_C(86400000)
 
-static int read_attempts(struct sweep *s, int32_t gateway, int64_t number, int64_t received_at, struct infer_attempt *ret, size_t *ret_count)
+static int read_attempts(struct sweep *s, int32_t gateway, int64_t number, int64_t received_at,
+                         struct infer_attempt *ret, size_t *ret_count)
 {
     int64_t back_ms = gateways_conf(s->conf)->main.callback.park_horizon_ms;
     int last = clock_day_2020(received_at), first = MAX_OF(last - (int)(back_ms / DAY_MS) - 1, 0);
@@ -25,9 +27,11 @@ static int read_attempts(struct sweep *s, int32_t gateway, int64_t number, int64
     int r = db_run(s->db, &sql_infer_attempts, p, &result);
     *ret_count = 0;
     for (int i = 0; r == 0 && i < db_rows(result) && i < ATTEMPTS_MAX; i++) {
-        ret[(*ret_count)++] = (struct infer_attempt){
-            .id = {.sms_id = db_big(result, i, 0), .segment = (int)db_big(result, i, 1), .attempt = (int)db_big(result, i, 2)},
-            .claimed_at = db_time_ms(result, i, 3), .in_doubt = db_bool(result, i, 4)};
+        ret[(*ret_count)++] = (struct infer_attempt){.id = {.sms_id = db_big(result, i, 0),
+                                                            .segment = (int)db_big(result, i, 1),
+                                                            .attempt = (int)db_big(result, i, 2)},
+                                                     .claimed_at = db_time_ms(result, i, 3),
+                                                     .in_doubt = db_bool(result, i, 4)};
     }
     return r;
 }
@@ -47,7 +51,8 @@ static int tell_if_clear(struct sweep *s, struct step_record *r, struct infer_re
     r->origin = origin;
     sweep_tell(s, r);
     s->inferred++;
-    log_info("a report settles a message in doubt by inference", L_STR("gateway", r->gateway), L_INT("sms_id", found->id.sms_id));
+    log_info("a report settles a message in doubt by inference", L_STR("gateway", r->gateway),
+             L_INT("sms_id", found->id.sms_id));
     return 0;
 }
 
@@ -67,9 +72,11 @@ static int look_at(struct sweep *s, const struct db_result *row, int i)
     const struct gateway *g = gateways_find(s->conf, r->gateway);
     if (!g)
         return 0;
-    struct infer_report report = {.received_at = r->at, .parked_at = db_time_ms(row, i, 4),
+    struct infer_report report = {.received_at = r->at,
+                                  .parked_at = db_time_ms(row, i, 4),
                                   .answer_timeout_ms = g->conf->answer_timeout_ms,
-                                  .flush_interval_ms = gateways_conf(s->conf)->main.callback.flush_interval_ms,
+                                  .flush_interval_ms =
+                                      gateways_conf(s->conf)->main.callback.flush_interval_ms,
                                   .other_ids = (size_t)db_big(row, i, 5)};
     if (!infer_ripe(&report, clock_wall_ms()))
         return 0;

@@ -21,7 +21,7 @@ struct sweep {
     struct mq_publisher *publisher;
     struct sweep_chunk *chunks;
     unsigned shards;
-    bool not_told; /* a chunk of this turn could not even be handed to the publisher */
+    bool not_told;              /* a chunk of this turn could not even be handed to the publisher */
     uint64_t locked_generation; /* of the connection that holds the lock; 0: none */
     int64_t due_ms[8];
     int64_t infer_after; /* id of the parked step last looked at */

@@ -1,12 +1,13 @@
-/* From the wire's record to a step that the fold can trust: whatever is wrong with a record is found here, so that the
- * database never refuses a whole batch over it. */
+/* From the wire's record to a step that the fold can trust: whatever is wrong with a record is found here, so
+ * that the database never refuses a whole batch over it. */
 #include "callback/told.h"
 #include "callback/hash.h"
 #include "lib/clock.h"
 
-#define TIME_FIRST_MS INT64_C(1420070400000) /* 2015: before the first sms_id; a clock that says less is not set */
-#define TIME_LAST_MS  INT64_C(7258118400000) /* 2200 */
-#define NUMBER_MAX    INT64_C(999999999999999)
+#define TIME_FIRST_MS                                                                                        \
+    INT64_C(1420070400000) /* 2015: before the first sms_id; a clock that says less is not set */
+#define TIME_LAST_MS INT64_C(7258118400000) /* 2200 */
+#define NUMBER_MAX   INT64_C(999999999999999)
 
 static bool is_time(int64_t wall_ms)
 {
@@ -45,7 +46,8 @@ static const char *check_id(const struct step_record *r, const struct told_rules
     return NULL;
 }
 
-static const char *check_msg_id(const struct step_record *r, const struct told_rules *rules, struct arena *a, struct told *t)
+static const char *check_msg_id(const struct step_record *r, const struct told_rules *rules, struct arena *a,
+                                struct told *t)
 {
     char compared[MSG_ID_SIZE];
     if (!r->msg_id || !*r->msg_id || r->step == STEP_QUARANTINE)
@@ -68,7 +70,8 @@ static const char *check_values(const struct step_record *r, struct told *t)
         return "segments is out of range";
     if (r->state && !state_parse(r->state, &state))
         return "state is none that is known";
-    t->state = r->state && (r->step == STEP_STATUS || r->step == STEP_OUTCOME) ? (int16_t)state : TOLD_NO_STATE;
+    t->state =
+        r->state && (r->step == STEP_STATUS || r->step == STEP_OUTCOME) ? (int16_t)state : TOLD_NO_STATE;
     return NULL;
 }
 
@@ -85,7 +88,8 @@ static uint64_t digest_of(const struct told *t)
 const char *told_from_record(const struct step_record *r, const struct told_rules *rules, struct words *words,
                              struct arena *arena, struct told *ret)
 {
-    *ret = (struct told){.step = (enum step)r->step, .at = r->at, .number = r->number, .segments = (int16_t)r->segments};
+    *ret = (struct told){
+        .step = (enum step)r->step, .at = r->at, .number = r->number, .segments = (int16_t)r->segments};
     const char *wrong = check_values(r, ret);
     if (!wrong)
         wrong = check_id(r, rules, ret);
@@ -114,9 +118,16 @@ static char *as_member(const char *s)
 void told_encode(const struct told *t, struct buf *out)
 {
     char seq_id[SEQ_ID_SIZE];
-    struct step_record r = {.step = t->step, .at = t->at, .number = t->number, .gateway_at = t->gateway_at,
-                            .segments = t->segments, .msg_id = as_member(t->written), .error = as_member(t->error),
-                            .raw = as_member(t->raw), .origin = as_member(t->origin), .version = as_member(t->version)};
+    struct step_record r = {.step = t->step,
+                            .at = t->at,
+                            .number = t->number,
+                            .gateway_at = t->gateway_at,
+                            .segments = t->segments,
+                            .msg_id = as_member(t->written),
+                            .error = as_member(t->error),
+                            .raw = as_member(t->raw),
+                            .origin = as_member(t->origin),
+                            .version = as_member(t->version)};
     r.lane = t->instant ? as_member("instant") : NULL;
     r.gateway = t->gateway->text[0] ? t->gateway->text : NULL;
     r.reason = t->reason->text[0] ? t->reason->text : NULL;

@@ -1,5 +1,5 @@
-/* One step as the batching consumer works with it: checked, its words and ids in the form in which they are compared.
- * All its strings live in the arena of its batch. */
+/* One step as the batching consumer works with it: checked, its words and ids in the form in which they are
+ * compared. All its strings live in the arena of its batch. */
 #pragma once
 #include "callback/arena.h"
 #include "callback/msg_id.h"
@@ -37,7 +37,7 @@ struct told {
 
 struct told_rules { /* what a record is checked against */
     int64_t now_ms;
-    int64_t keep_days; /* claims are kept so long: an older telling can be matched by nothing any more */
+    int64_t keep_days;     /* claims are kept so long: an older telling can be matched by nothing any more */
     enum msg_id_form form; /* of this gateway's ids in this kind of step */
 };
 /* NULL: *ret is good. Else why this record can never be applied, for sms.dead; static text. */
@@ -46,8 +46,10 @@ const char *told_from_record(const struct step_record *r, const struct told_rule
 /* The record again, as it stands in `parked` and in sms.dead. */
 void told_encode(const struct told *t, struct buf *out);
 
-/* event.digest: equal for two tellings of the same thing about the same attempt, however often and by whom. */
+/* event.digest: equal for two tellings of the same thing about the same attempt, however often and by whom.
+ */
 int64_t told_event_digest(const struct told *t);
-/* parked.digest: one telling, however often it is delivered. Two tellings of the same thing wait beside each other, since
- * the earlier one names the row's time. quarantine.digest: the same body, however often it is told. */
+/* parked.digest: one telling, however often it is delivered. Two tellings of the same thing wait beside each
+ * other, since the earlier one names the row's time. quarantine.digest: the same body, however often it is
+ * told. */
 int64_t told_park_digest(const struct told *t);

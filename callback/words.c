@@ -1,5 +1,5 @@
-/* A hash table that only grows, up to its maximum. The consumer's thread enters words, its flush thread asks for the
- * numbers; the lock is for that. */
+/* A hash table that only grows, up to its maximum. The consumer's thread enters words, its flush thread asks
+ * for the numbers; the lock is for that. */
 #include "callback/words.h"
 #include "callback/hash.h"
 #include "word_ids.sql.h"

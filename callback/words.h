@@ -1,5 +1,6 @@
-/* The words that tables hold as small numbers (table `word`): gateways and reasons, each kept once in memory. A word is
- * known by its pointer; its number is asked for once a connection, since another database gives other numbers. */
+/* The words that tables hold as small numbers (table `word`): gateways and reasons, each kept once in memory.
+ * A word is known by its pointer; its number is asked for once a connection, since another database gives
+ * other numbers. */
 #pragma once
 #include "lib/base.h"
 #include "lib/db.h"
@@ -9,7 +10,7 @@ enum word_kind { WORD_GATEWAY, WORD_REASON };
 #define WORDS_MAX      20000 /* above: 'other', as the database does above 10,000 reasons */
 
 struct word {
-    int id;                 /* word.id; 0: the empty word. Valid while the stamp is the connection's */
+    int id; /* word.id; 0: the empty word. Valid while the stamp is the connection's */
     uint64_t stamp;
     enum word_kind kind;
     char text[WORD_BYTES_MAX + 1];

@@ -2,7 +2,8 @@
 #include "callback/gather.h"
 #include "table.h"
 
-static const struct gather_limits limits = {.interval_ms = 60000, .records = 1000, .bytes = 100000, .prefetch = 10};
+static const struct gather_limits limits = {
+    .interval_ms = 60000, .records = 1000, .bytes = 100000, .prefetch = 10};
 
 static void nothing_waits(void **state)
 {

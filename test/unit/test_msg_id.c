@@ -1,4 +1,5 @@
-/* Forms of ids: data/msg_id.txt is the table (form, written, compared); hex and decimal of any length meet. */
+/* Forms of ids: data/msg_id.txt is the table (form, written, compared); hex and decimal of any length meet.
+ */
 #include "callback/msg_id.h"
 #include "table.h"
 
@@ -37,7 +38,8 @@ static void length_has_an_end(void **state)
     assert_string_equal(out + 300, "14008575");
 }
 
-/* A number built from decimal limbs in two ways: by multiplying the decimal text, and by reading the hex text. */
+/* A number built from decimal limbs in two ways: by multiplying the decimal text, and by reading the hex
+ * text. */
 static void hex_meets_decimal(void **state)
 {
     unsigned seed = 1;

@@ -7,7 +7,8 @@
 
 static struct map_row row(int64_t sms_id, int64_t number, int64_t accepted_at)
 {
-    return (struct map_row){.sms_id = sms_id, .number = number, .accepted_at = accepted_at, .segment = 1, .attempt = 1};
+    return (struct map_row){
+        .sms_id = sms_id, .number = number, .accepted_at = accepted_at, .segment = 1, .attempt = 1};
 }
 
 static int64_t match(const struct map_row *rows, size_t count, int64_t number, int64_t at)
@@ -52,9 +53,11 @@ static void id_used_again(void **state)
     struct map_row rows[] = {row(DAY(5) + 1, 491711234567, 1000), row(DAY(9) + 1, 491711234567, 900000),
                              row(DAY(9) + 7, 491711234599, 900000)};
     assert_true(match(rows, 3, 491711234567, 950000) == DAY(9) + 1);
-    assert_true(match(rows, 2, 491711234567, 400000) == DAY(5) + 1); /* received before the newer one was accepted */
-    assert_true(match(rows, 2, 491711234567, 700000) == DAY(9) + 1); /* … but a report may overtake its answer */
-    assert_true(match(rows, 2, 0, 950000) == DAY(9) + 1);            /* without a number: the newest day */
+    assert_true(match(rows, 2, 491711234567, 400000) ==
+                DAY(5) + 1); /* received before the newer one was accepted */
+    assert_true(match(rows, 2, 491711234567, 700000) ==
+                DAY(9) + 1);                              /* … but a report may overtake its answer */
+    assert_true(match(rows, 2, 0, 950000) == DAY(9) + 1); /* without a number: the newest day */
 }
 
 static void of_one_message_the_last_attempt(void **state)
@@ -74,8 +77,8 @@ static void giving_up(void **state)
 
 static void inference(void **state)
 {
-    const struct infer_report r = {.received_at = 1000000, .parked_at = 1001000, .answer_timeout_ms = 30000,
-                                   .flush_interval_ms = 60000};
+    const struct infer_report r = {
+        .received_at = 1000000, .parked_at = 1001000, .answer_timeout_ms = 30000, .flush_interval_ms = 60000};
     const struct infer_attempt a = {.id = {1, 1, 1}, .claimed_at = 900000, .in_doubt = true};
     struct infer_attempt two[] = {a, a};
     assert_false(infer_ripe(&r, 1001000 + 30000 + 120000));
@@ -101,9 +104,12 @@ static void inference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(none),          cmocka_unit_test(one),
-        cmocka_unit_test(one_id_many_numbers), cmocka_unit_test(id_used_again),
-        cmocka_unit_test(of_one_message_the_last_attempt), cmocka_unit_test(giving_up),
+        cmocka_unit_test(none),
+        cmocka_unit_test(one),
+        cmocka_unit_test(one_id_many_numbers),
+        cmocka_unit_test(id_used_again),
+        cmocka_unit_test(of_one_message_the_last_attempt),
+        cmocka_unit_test(giving_up),
         cmocka_unit_test(inference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

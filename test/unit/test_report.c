@@ -15,28 +15,64 @@
 
 static char *list_fields[] = {"msg_id", "number", "status", "time"};
 static char *plain_fields[] = {"msg_id", "status", "number", "time", "reference", "error"};
-static struct conf_status alpha_states[] = {{"DELIVRD", STATE_DELIVERED, 1}, {"UNDELIV", STATE_UNDELIVERED, 2},
-                                            {"EXPIRED", STATE_EXPIRED, 3},   {"REJECTD", STATE_REJECTED, 4},
+static struct conf_status alpha_states[] = {{"DELIVRD", STATE_DELIVERED, 1},
+                                            {"UNDELIV", STATE_UNDELIVERED, 2},
+                                            {"EXPIRED", STATE_EXPIRED, 3},
+                                            {"REJECTD", STATE_REJECTED, 4},
                                             {"ACCEPTD", STATE_ACCEPTED, 5}};
-static struct conf_status beta_states[] = {{"DELIVERED", STATE_DELIVERED, 1}, {"REJECTED", STATE_REJECTED, 2},
-                                           {"EXPIRED", STATE_EXPIRED, 3},     {"ENROUTE", STATE_ACCEPTED, 4}};
+static struct conf_status beta_states[] = {{"DELIVERED", STATE_DELIVERED, 1},
+                                           {"REJECTED", STATE_REJECTED, 2},
+                                           {"EXPIRED", STATE_EXPIRED, 3},
+                                           {"ENROUTE", STATE_ACCEPTED, 4}};
 static struct conf_status plain_states[] = {{"delivered", STATE_DELIVERED, 1}};
 static struct conf_status deep_states[] = {{"0", STATE_DELIVERED, 1}, {"5", STATE_UNDELIVERED, 2}};
 
 static struct conf_gateway gateways[] = {
-    {.name = "alpha", .file = "gateways/alpha.yaml",
-     .report = {.format = "list", .fields = {list_fields, 4}, .record_separator = ";", .field_separator = ",", .parameter = "report",
-                .time_format = "%Y-%m-%d %H:%M:%S", .time_zone = "Asia/Shanghai", .statuses = alpha_states,
+    {.name = "alpha",
+     .file = "gateways/alpha.yaml",
+     .report = {.format = "list",
+                .fields = {list_fields, 4},
+                .record_separator = ";",
+                .field_separator = ",",
+                .parameter = "report",
+                .time_format = "%Y-%m-%d %H:%M:%S",
+                .time_zone = "Asia/Shanghai",
+                .statuses = alpha_states,
                 .status_count = COUNT_OF(alpha_states)}},
-    {.name = "plain", .file = "gateways/plain.yaml",
-     .report = {.format = "list", .fields = {plain_fields, 6}, .record_separator = "", .field_separator = "!", .parameter = "",
-                .time_format = "", .statuses = plain_states, .status_count = COUNT_OF(plain_states)}},
-    {.name = "beta", .file = "gateways/beta.yaml",
-     .report = {.format = "json", .msg_id = "/id", .number = "/to", .status = "/status", .time = "/time", .error = "/error",
-                .reference = "/ref", .time_format = "iso", .statuses = beta_states, .status_count = COUNT_OF(beta_states)}},
-    {.name = "deep", .file = "gateways/deep.yaml",
-     .report = {.format = "json", .records = "/data/list", .msg_id = "/m/id", .number = "", .status = "/s", .time = "", .error = "",
-                .reference = "", .statuses = deep_states, .status_count = COUNT_OF(deep_states)}},
+    {.name = "plain",
+     .file = "gateways/plain.yaml",
+     .report = {.format = "list",
+                .fields = {plain_fields, 6},
+                .record_separator = "",
+                .field_separator = "!",
+                .parameter = "",
+                .time_format = "",
+                .statuses = plain_states,
+                .status_count = COUNT_OF(plain_states)}},
+    {.name = "beta",
+     .file = "gateways/beta.yaml",
+     .report = {.format = "json",
+                .msg_id = "/id",
+                .number = "/to",
+                .status = "/status",
+                .time = "/time",
+                .error = "/error",
+                .reference = "/ref",
+                .time_format = "iso",
+                .statuses = beta_states,
+                .status_count = COUNT_OF(beta_states)}},
+    {.name = "deep",
+     .file = "gateways/deep.yaml",
+     .report = {.format = "json",
+                .records = "/data/list",
+                .msg_id = "/m/id",
+                .number = "",
+                .status = "/s",
+                .time = "",
+                .error = "",
+                .reference = "",
+                .statuses = deep_states,
+                .status_count = COUNT_OF(deep_states)}},
 };
 
 static const struct conf_gateway *gateway(const char *name)
@@ -49,7 +85,8 @@ static const struct conf_gateway *gateway(const char *name)
     return NULL;
 }
 
-static struct report parse(const struct conf_gateway *g, const char *where, const char *text, size_t len, int *ret)
+static struct report parse(const struct conf_gateway *g, const char *where, const char *text, size_t len,
+                           int *ret)
 {
     char *why = NULL;
     struct report report;
@@ -98,8 +135,8 @@ static void describe(const struct step_record *s, struct buf *out)
         return;
     }
     assert_int_equal(s->step, STEP_STATUS);
-    buf_addf(out, "%s %lld %s %s %lld %s", s->msg_id ? s->msg_id : "-", (long long)s->number, s->state ? s->state : "-", s->reason,
-             (long long)s->gateway_at, s->seq_id ? s->seq_id : "-");
+    buf_addf(out, "%s %lld %s %s %lld %s", s->msg_id ? s->msg_id : "-", (long long)s->number,
+             s->state ? s->state : "-", s->reason, (long long)s->gateway_at, s->seq_id ? s->seq_id : "-");
 }
 
 static void unescape(char *s)
@@ -166,7 +203,8 @@ static void error_text(void **state)
     struct chunk *c = decode(&report);
     assert_int_equal(c->count, 1);
     assert_memory_equal(c->steps[0].error, "with ! inside \xc3\xa4", 16);
-    assert_true(strlen(c->steps[0].error) <= REPORT_ERROR_MAX && strlen(c->steps[0].error) >= REPORT_ERROR_MAX - 1);
+    assert_true(strlen(c->steps[0].error) <= REPORT_ERROR_MAX &&
+                strlen(c->steps[0].error) >= REPORT_ERROR_MAX - 1);
     chunk_free(c);
     buf_deinit(&report.records);
 }
@@ -200,9 +238,11 @@ static void times(void **state)
         {"2601311615", "%y%m%d%H%M", "Asia/Shanghai", 1769847300000},
         {"31/Jan/2026 10:15:00 +0200", "%d/%b/%Y %H:%M:%S %z", "Asia/Shanghai", 1769847300000},
         {" 2026-01-31 16:15:00 ", "%Y-%m-%d %H:%M:%S", "Asia/Shanghai", 1769847300000},
-        {"2025-10-26 02:30:00", "%Y-%m-%d %H:%M:%S", "Europe/Berlin", 1761442200000}, /* the later of two, which is past */
-        {"2025-03-30 02:30:00", "%Y-%m-%d %H:%M:%S", "Europe/Berlin", 1743296400000}, /* never shown: the moment after the gap */
-        {"12-31 23:00", "%m-%d %H:%M", "UTC", 1767222000000},                         /* of last year */
+        {"2025-10-26 02:30:00", "%Y-%m-%d %H:%M:%S", "Europe/Berlin",
+         1761442200000}, /* the later of two, which is past */
+        {"2025-03-30 02:30:00", "%Y-%m-%d %H:%M:%S", "Europe/Berlin",
+         1743296400000},                                      /* never shown: the moment after the gap */
+        {"12-31 23:00", "%m-%d %H:%M", "UTC", 1767222000000}, /* of last year */
         {"2026-01-31 16:15:00 tail", "%Y-%m-%d %H:%M:%S", "UTC", -1},
         {"2026-01-31", "%Y-%m-%d %H:%M:%S", "UTC", -1},
         {"17698473x", "", "UTC", -1},
@@ -245,8 +285,9 @@ static void zone_must_exist(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),        cmocka_unit_test(unreadable_is_kept), cmocka_unit_test(error_text),
-        cmocka_unit_test(many_records), cmocka_unit_test(times),              cmocka_unit_test(numbers),
+        cmocka_unit_test(table),           cmocka_unit_test(unreadable_is_kept),
+        cmocka_unit_test(error_text),      cmocka_unit_test(many_records),
+        cmocka_unit_test(times),           cmocka_unit_test(numbers),
         cmocka_unit_test(zone_must_exist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
