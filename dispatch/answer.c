@@ -118,14 +118,16 @@ static int rule_compile(const struct conf_answer *c, struct rule *r, char **ret_
         r->has_match = true;
     }
     size_t groups = r->has_match ? r->match.re_nsub : 0;
-    const char *wrong = !source_parse(c->msg_id, r->has_match, groups, &r->msg_id)            ? "msg_id"
-                        : !source_parse(c->reason, r->has_match, groups, &r->reason)          ? "reason"
-                        : !source_parse(c->refused_numbers, r->has_match, groups, &r->refused) ? "refused_numbers"
-                                                                                               : NULL;
+    const char *wrong = !source_parse(c->msg_id, r->has_match, groups, &r->msg_id)   ? "msg_id"
+                        : !source_parse(c->reason, r->has_match, groups, &r->reason) ? "reason"
+                        : !source_parse(c->refused_numbers, r->has_match, groups, &r->refused)
+                            ? "refused_numbers"
+                            : NULL;
     if (wrong == NULL)
         return 0;
-    *ret_why = xasprintf("line %d: answer.%s is none of body, status, match, match:N (a group of `match`), /pointer",
-                         c->line, wrong);
+    *ret_why =
+        xasprintf("line %d: answer.%s is none of body, status, match, match:N (a group of `match`), /pointer",
+                  c->line, wrong);
     return -EINVAL;
 }
 
@@ -177,7 +179,8 @@ static bool rule_fits(const struct rule *rule, struct reading *in)
         if (pointer_read(in->body, in->len, c->pointer, &found) != 0)
             return false;
         const char *equals = c->equals != NULL ? c->equals : "";
-        return found.len == strlen(equals) && memcmp(found.data != NULL ? found.data : "", equals, found.len) == 0;
+        return found.len == strlen(equals) &&
+               memcmp(found.data != NULL ? found.data : "", equals, found.len) == 0;
     }
     return true;
 }
@@ -276,7 +279,8 @@ static void read_refused(const struct rule *rule, const struct reading *in, stru
             continue;
         }
         for (; s < end && isdigit((unsigned char)*s); s++, count++)
-            number = count < 18 ? number * 10 + (*s - '0') : number; /* leading zeros fall away: 0049… is 49… */
+            number =
+                count < 18 ? number * 10 + (*s - '0') : number; /* leading zeros fall away: 0049… is 49… */
         if (count > 17 || number == 0 || ret->refused_count == ANSWER_REFUSED_MAX) {
             ret->refused_unreadable = true;
             return;
@@ -301,7 +305,8 @@ void answer_read(const struct answer_rules *r, int status, const char *body, siz
             read_msg_id(rule, &in, ret);
         else
             copy_words(body, len, ret->error, sizeof(ret->error));
-        if (ret->is != ANSWER_ACCEPTED || rule->reason.from != FROM_NOWHERE || rule->refused.from != FROM_NOWHERE)
+        if (ret->is != ANSWER_ACCEPTED || rule->reason.from != FROM_NOWHERE ||
+            rule->refused.from != FROM_NOWHERE)
             read_reason(rule, &in, ret);
         read_refused(rule, &in, ret);
         return;

@@ -1,5 +1,5 @@
-/* What a gateway's answer says, by the lines of `answer:` in its configuration; the first line that fits decides.
- * Pure: compiled once, read many times, no I/O, no log. */
+/* What a gateway's answer says, by the lines of `answer:` in its configuration; the first line that fits
+ * decides. Pure: compiled once, read many times, no I/O, no log. */
 #pragma once
 #include "lib/buf.h"
 #include "lib/conf.h"
@@ -15,11 +15,12 @@ void answer_free(struct answer_rules *r);
 
 struct answer {
     enum answer_kind is; /* 0: no line fits: nothing is known */
-    bool msg_id_missing; /* accepted, but its id is not there, or is none (too long, blanks, control characters) */
+    bool msg_id_missing; /* accepted, but its id is not there, or is none (too long, blanks, control
+                            characters) */
     char msg_id[SLOT_MSG_ID_SIZE];
     bool own_id; /* the gateway gives no ids (`msg_id: ""`): our seq_id is the id */
     char reason[SLOT_REASON_SIZE];
-    char error[ANSWER_ERROR_SIZE]; /* the beginning of a refusal's body, for a person */
+    char error[ANSWER_ERROR_SIZE];       /* the beginning of a refusal's body, for a person */
     int64_t refused[ANSWER_REFUSED_MAX]; /* numbers named as refused */
     size_t refused_count;
     bool refused_unreadable; /* something was named that is no number, or too many */

@@ -31,7 +31,8 @@ bool breaker_event(struct breaker *b, enum breaker_event event, int64_t now_ms)
         break;
     case BREAKER_FAILED:
         b->failures++;
-        /* Requests that were on their way when it opened do not lengthen the pause; a failed trial begins another. */
+        /* Requests that were on their way when it opened do not lengthen the pause; a failed trial begins
+         * another. */
         if (before == BREAKER_TRIAL || (before == BREAKER_CLOSED && b->failures >= b->failures_max))
             open_until(b, now_ms + b->pause_ms);
         break;

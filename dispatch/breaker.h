@@ -1,5 +1,5 @@
-/* The breaker of one gateway: after so many connection failures in a row nothing is sent for a while, then one
- * connection is tried without a message. Pure: the caller brings time and events. */
+/* The breaker of one gateway: after so many connection failures in a row nothing is sent for a while, then
+ * one connection is tried without a message. Pure: the caller brings time and events. */
 #pragma once
 #include "lib/base.h"
 

@@ -20,9 +20,11 @@ struct claimed claim_verdict(const struct claim_facts *f)
     if (f->last_attempt > 0) {
         /* Told once more: the one who made that claim may have died before it told. */
         if (f->last_kind != 0)
-            return (struct claimed){.verdict = CLAIM_REFUSED, .attempt = f->last_attempt, .kind = f->last_kind};
+            return (struct claimed){
+                .verdict = CLAIM_REFUSED, .attempt = f->last_attempt, .kind = f->last_kind};
         if (f->last_settled == 0)
-            return (struct claimed){.verdict = f->last_ours ? CLAIM_MADE : CLAIM_OPEN, .attempt = f->last_attempt};
+            return (struct claimed){.verdict = f->last_ours ? CLAIM_MADE : CLAIM_OPEN,
+                                    .attempt = f->last_attempt};
     }
     if (f->hold == CLAIM_HOLD_GATEWAY)
         return (struct claimed){.verdict = CLAIM_STAYS};

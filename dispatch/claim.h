@@ -1,33 +1,35 @@
-/* The claim, the only gate before a gateway: claim.sql asks and claims a group in one statement, claim_verdict says
- * what its answer means for one message. A group is named by (owner, claimed_at), which no other group has; so the
- * statement may be run again after its answer was lost with the connection: it gives the same answer. */
+/* The claim, the only gate before a gateway: claim.sql asks and claims a group in one statement,
+ * claim_verdict says what its answer means for one message. A group is named by (owner, claimed_at), which no
+ * other group has; so the statement may be run again after its answer was lost with the connection: it gives
+ * the same answer. */
 #pragma once
 #include "lib/base.h"
 #include "lib/db.h"
 
 #define CLAIM_SEGMENT 1 /* a text goes to the gateway whole; the gateway cuts it */
 
-struct claim_facts { /* what the statement says of one message */
-    bool found;      /* the message row is there, with this number */
-    int state;       /* of the message: enum state */
+struct claim_facts {  /* what the statement says of one message */
+    bool found;       /* the message row is there, with this number */
+    int state;        /* of the message: enum state */
     int made_attempt; /* > 0: this statement inserted this attempt, of kind made_kind */
     int made_kind;
     int last_attempt; /* > 0: there was a claim before this statement */
     int last_kind, last_settled;
-    bool last_ours;  /* it is of this very group: made by an earlier run of this statement */
-    int hold;        /* enum claim_hold */
+    bool last_ours; /* it is of this very group: made by an earlier run of this statement */
+    int hold;       /* enum claim_hold */
 };
 enum claim_hold { CLAIM_HOLD_NONE = 0, CLAIM_HOLD_RUN = 1, CLAIM_HOLD_GATEWAY = 2 };
 
 enum claim_verdict {
-    CLAIM_MADE = 1,  /* ours: may be sent, as `attempt` */
-    CLAIM_REFUSED,   /* stale, suppressed, cancelled (`kind`): a claim that it is never sent */
-    CLAIM_PAUSED,    /* its rule or run is paused */
-    CLAIM_STAYS,     /* this gateway or everything is paused: it stays in the queue */
-    CLAIM_OPEN,      /* an earlier attempt is open, or another was quicker */
-    CLAIM_DONE,      /* it has an outcome or is in doubt */
-    CLAIM_LOST,      /* no such message */
-    CLAIM_NOT_MADE,  /* nothing stands against it, but none was made (may_insert was false, or another was quicker) */
+    CLAIM_MADE = 1, /* ours: may be sent, as `attempt` */
+    CLAIM_REFUSED,  /* stale, suppressed, cancelled (`kind`): a claim that it is never sent */
+    CLAIM_PAUSED,   /* its rule or run is paused */
+    CLAIM_STAYS,    /* this gateway or everything is paused: it stays in the queue */
+    CLAIM_OPEN,     /* an earlier attempt is open, or another was quicker */
+    CLAIM_DONE,     /* it has an outcome or is in doubt */
+    CLAIM_LOST,     /* no such message */
+    CLAIM_NOT_MADE, /* nothing stands against it, but none was made (may_insert was false, or another was
+                       quicker) */
 };
 struct claimed {
     enum claim_verdict verdict;
@@ -52,7 +54,7 @@ void claim_params(const struct claim_group *g, struct db_params *p);
 struct claim_answer {
     size_t index; /* in the group's arrays */
     struct claimed claimed;
-    int tries;    /* earlier attempts settled as retry */
+    int tries; /* earlier attempts settled as retry */
 };
 /* Row `row` of the statement's result. */
 struct claim_answer claim_read(const struct db_result *r, int row);

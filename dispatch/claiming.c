@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 
-#define FILL_WAIT_MS 20 /* a group waits so long to be filled: the statement costs as much for one as for twenty */
+#define FILL_WAIT_MS                                                                                         \
+    20 /* a group waits so long to be filled: the statement costs as much for one as for twenty */
 
 /* ---- slots ---- */
 
@@ -172,7 +173,8 @@ bool claim_begin(struct dispatcher *d, int64_t now_ms)
 int64_t claim_wait_ms(struct dispatcher *d, int64_t now_ms)
 {
     int64_t wait;
-    if (d->work != WORK_NONE || d->taking != TAKING_ON || !place_may_claim(d) || d->breaker.state != BREAKER_CLOSED)
+    if (d->work != WORK_NONE || d->taking != TAKING_ON || !place_may_claim(d) ||
+        d->breaker.state != BREAKER_CLOSED)
         return -1;
     if (claimable(d) > 0)
         wait = MAX_OF(rate_wait_ms(&d->rate, now_ms), d->claim_end_ms + FILL_WAIT_MS - now_ms);
@@ -367,7 +369,8 @@ void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms)
         send_claimed(d, ours, our_count);
 }
 
-/* A value that the server cannot take: each is asked for by itself, and the one that it is goes to sms.dead. */
+/* A value that the server cannot take: each is asked for by itself, and the one that it is goes to sms.dead.
+ */
 void claim_refused(struct dispatcher *d, const char *why)
 {
     char from[MQ_QUEUE_SIZE];
@@ -379,10 +382,12 @@ void claim_refused(struct dispatcher *d, const char *why)
             message_ready(d, m);
             continue;
         }
-        log_error("a record that the database cannot take goes to sms.dead", L_STR("gateway", d->gateway->name),
-                  L_INT("sms_id", m->record->sms_id), L_STR("error", why));
+        log_error("a record that the database cannot take goes to sms.dead",
+                  L_STR("gateway", d->gateway->name), L_INT("sms_id", m->record->sms_id),
+                  L_STR("error", why));
         d->counters.dead++;
-        tell_dead_message(d->tell, m, mq_queue_dispatch(d->gateway->name, lane_words[m->delivery->lane], from), why);
+        tell_dead_message(d->tell, m,
+                          mq_queue_dispatch(d->gateway->name, lane_words[m->delivery->lane], from), why);
     }
     d->group_count = 0;
 }

@@ -1,5 +1,5 @@
-/* What is certain after an exchange with a gateway. Pure: plain values in, a verdict out. Whatever is not certain is
- * in doubt: it may have been sent, so the machine never sends it again. */
+/* What is certain after an exchange with a gateway. Pure: plain values in, a verdict out. Whatever is not
+ * certain is in doubt: it may have been sent, so the machine never sends it again. */
 #pragma once
 #include "lib/base.h"
 #include "lib/conf.h"
@@ -15,13 +15,14 @@ enum outcome {
 
 struct exchange {
     CURLcode result;
-    unsigned first_bytes;     /* how often libcurl was about to send: 0 not at all, 2 it wanted to send again by itself */
-    bool too_old;             /* stopped before the first byte, since the claim was too old */
+    unsigned first_bytes; /* how often libcurl was about to send: 0 not at all, 2 it wanted to send again by
+                             itself */
+    bool too_old;         /* stopped before the first byte, since the claim was too old */
     bool answer_too_big;
     int status;               /* HTTP; 0 none */
     enum answer_kind matched; /* 0: no line of `answer:` fits */
     bool msg_id_missing;
-    bool refused_unreadable;  /* the numbers it refuses cannot be told */
+    bool refused_unreadable; /* the numbers it refuses cannot be told */
 };
 
 struct classified {

@@ -42,8 +42,11 @@ static void open_broker(struct dispatcher *d)
     }
     d->publisher = mq_publisher_new(&opts, NULL);
     mq_queue_update(mq_update_shard(d->gateway->name, (unsigned)d->conf->main.broker.update_shards), update);
-    struct tell_options tell = {.publisher = d->publisher, .update_queue = update, .arg = d,
-                                .done = outcome_told, .published = outcome_published};
+    struct tell_options tell = {.publisher = d->publisher,
+                                .update_queue = update,
+                                .arg = d,
+                                .done = outcome_told,
+                                .published = outcome_published};
     d->tell = tell_new(&tell);
 }
 
@@ -130,8 +133,8 @@ static bool open_driver(struct dispatcher *d)
     if (d->driver != NULL && d->driver->open(&opts, &d->sender, &why) == 0)
         return true;
     d->sender = NULL;
-    log_error("the gateway cannot be used", L_STR("gateway", d->gateway->name), L_STR("file", d->gateway->file),
-              L_STR("why", why != NULL ? why : "no such driver"));
+    log_error("the gateway cannot be used", L_STR("gateway", d->gateway->name),
+              L_STR("file", d->gateway->file), L_STR("why", why != NULL ? why : "no such driver"));
     return false;
 }
 
@@ -147,8 +150,8 @@ static bool open_slots(struct dispatcher *d)
     return rc == 0;
 }
 
-/* Both, or false at the end: without either there is no sending. A wrong configuration waits to be changed, a full disk
- * to be emptied; the other gateways go on. */
+/* Both, or false at the end: without either there is no sending. A wrong configuration waits to be changed, a
+ * full disk to be emptied; the other gateways go on. */
 static bool open_sender(struct dispatcher *d)
 {
     bool usable = open_driver(d);
@@ -201,14 +204,14 @@ static void wait_for_work(struct dispatcher *d, int64_t tell_ms, int64_t now_ms)
     wait = sooner(wait, d->work_running ? -1 : place_wait_ms(d, now_ms));
     if (!d->work_running && (d->settling.count > 0 || d->outgoing.count > 0 || d->work != WORK_NONE))
         wait = sooner(wait, d->place.generation == 0 ? 50 : MAX_OF(d->work_again_ms - now_ms, (int64_t)0));
-    struct pollfd fds[] = {{.fd = d->wake_fd, .events = POLLIN},
+    struct pollfd fds[] = {{.fd = d->ending ? -1 : d->wake_fd, .events = POLLIN}, /* it stays readable */
                            {.fd = d->driver->fd(d->sender), .events = POLLIN},
                            {.fd = mq_consumer_fd(d->consumers[LANE_INSTANT]), .events = POLLIN},
                            {.fd = mq_consumer_fd(d->consumers[LANE_BULK]), .events = POLLIN},
                            {.fd = mq_publisher_fd(d->publisher), .events = POLLIN},
                            {.fd = d->work_running ? db_fd(d->db) : -1, .events = POLLIN}};
     poll(fds, COUNT_OF(fds), (int)wait);
-    if ((fds[0].revents & POLLIN) && !d->ending) {
+    if (fds[0].revents & POLLIN) {
         d->ending = true;
         d->end_ms = clock_mono_ms() + d->gateway->answer_timeout_ms + DISPATCH_END_MS;
     }

@@ -1,6 +1,7 @@
-/* The thread of one gateway. It owns two consumers, a publisher, a database session, a slots file and the gateway's
- * sockets, shares nothing, and goes round in dispatcher_run. Its parts: take.c (deliveries), claiming.c and settling.c
- * (the one statement under way), outcome.c (answers), hand_over.c, place.c (lock, history, control), recovering.c. */
+/* The thread of one gateway. It owns two consumers, a publisher, a database session, a slots file and the
+ * gateway's sockets, shares nothing, and goes round in dispatcher_run. Its parts: take.c (deliveries),
+ * claiming.c and settling.c (the one statement under way), outcome.c (answers), hand_over.c, place.c (lock,
+ * history, control), recovering.c. */
 #pragma once
 #include "dispatch/breaker.h"
 #include "dispatch/claim.h"
@@ -14,9 +15,9 @@
 #include "lib/mq.h"
 #include "lib/service.h"
 
-#define DISPATCH_CHUNK_RECORDS   500  /* a chunk from render holds so many at most */
-#define DISPATCH_PREFETCH_MAX    16   /* chunks a lane: bounds the memory */
-#define DISPATCH_UNACKED_S       60   /* unacked records: at most so long at the gateway's rate */
+#define DISPATCH_CHUNK_RECORDS   500   /* a chunk from render holds so many at most */
+#define DISPATCH_PREFETCH_MAX    16    /* chunks a lane: bounds the memory */
+#define DISPATCH_UNACKED_S       60    /* unacked records: at most so long at the gateway's rate */
 #define DISPATCH_UNACKED_OLD_MS  45000 /* what is left of an older delivery goes back to the queue's end */
 #define DISPATCH_REST_MS         5000 /* a channel is closed so long after taking has stopped, at the latest */
 #define DISPATCH_IDLE_SESSION_MS 30000
@@ -26,21 +27,21 @@
 
 enum work { WORK_NONE, WORK_CLAIM, WORK_SETTLE, WORK_OUTBOX, WORK_RELEASE };
 
-enum taking { /* deliveries */
-    TAKING_OFF,  /* channels closed, nothing waits */
-    TAKING_ON,
-    TAKING_REST, /* no new ones; what is begun ends, then the channels are closed */
+enum taking {             /* deliveries */
+              TAKING_OFF, /* channels closed, nothing waits */
+              TAKING_ON,
+              TAKING_REST, /* no new ones; what is begun ends, then the channels are closed */
 };
 
 struct place { /* this gateway's place among its dispatchers: a session advisory lock */
     bool held;
     int number;
     int gateway_id;
-    uint64_t generation; /* of the session */
+    uint64_t generation;                           /* of the session */
     int64_t try_ms, look_ms, history_ms, again_ms; /* monotonic: when next */
-    int64_t clock_ahead_ms; /* the server's clock less ours */
-    bool paused;            /* by an operator */
-    bool changed;           /* the database has lost history */
+    int64_t clock_ahead_ms;                        /* the server's clock less ours */
+    bool paused;                                   /* by an operator */
+    bool changed;                                  /* the database has lost history */
     struct log_trouble refused, stands_by;
 };
 
@@ -53,11 +54,11 @@ struct recovery {
     struct release {
         int64_t sms_id, claimed_at;
         int32_t segment, settled;
-    } *releases;
+    } * releases;
     size_t release_count, release_at; /* settled so far */
-    size_t told;      /* publications unconfirmed */
+    size_t told;                      /* publications unconfirmed */
     int64_t next_ms;
-    bool done_once;   /* since the place is held: then deliveries are taken */
+    bool done_once; /* since the place is held: then deliveries are taken */
 };
 
 struct dispatcher {
@@ -89,10 +90,10 @@ struct dispatcher {
 
     enum taking taking;
     int64_t rest_until_ms;
-    bool newer;               /* a chunk of a newer version came: this program must be upgraded */
-    bool stuck;               /* the breaker is open and some message has no other gateway */
+    bool newer; /* a chunk of a newer version came: this program must be upgraded */
+    bool stuck; /* the breaker is open and some message has no other gateway */
     struct delivery *deliveries, *last_delivery;
-    size_t messages;          /* in memory, not done */
+    size_t messages;                       /* in memory, not done */
     struct message_list ready[LANE_COUNT]; /* to be claimed */
     struct message_list later;             /* wait in memory, by due_ms */
     struct message_list settling;          /* their claims are to be settled */
@@ -105,15 +106,15 @@ struct dispatcher {
     struct message *group[DISPATCH_GROUP_MAX]; /* that the statement is about */
     size_t group_count;
     int group_day;
-    struct group_arrays *arrays; /* scratch, for the statement's parameters */
+    struct group_arrays *arrays;         /* scratch, for the statement's parameters */
     int64_t claimed_at, claimed_mono_ms; /* the claim group's name, and when it was first asked for */
-    bool claim_again;         /* an answer of this group was lost */
-    int64_t claim_end_ms;     /* when the last claim ended */
+    bool claim_again;                    /* an answer of this group was lost */
+    int64_t claim_end_ms;                /* when the last claim ended */
 
-    size_t unanswered;        /* messages in the window: asked for, or sent and not answered */
+    size_t unanswered;           /* messages in the window: asked for, or sent and not answered */
     struct message_list sending; /* claimed and not answered, the oldest first */
-    int64_t quiet_until_ms;   /* throttled */
-    int64_t throttles;        /* in a row */
+    int64_t quiet_until_ms;      /* throttled */
+    int64_t throttles;           /* in a row */
     bool probing;
 
     struct counters counters;
@@ -123,8 +124,8 @@ struct dispatcher {
 
 struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway);
 void dispatcher_free(struct dispatcher *d);
-void dispatcher_run(struct dispatcher *d);  /* returns when it has been asked to end and has drained */
-void dispatcher_end(struct dispatcher *d);  /* any thread */
+void dispatcher_run(struct dispatcher *d); /* returns when it has been asked to end and has drained */
+void dispatcher_end(struct dispatcher *d); /* any thread */
 
 /* take.c */
 void take_turn(struct dispatcher *d, int64_t now_ms);
@@ -137,7 +138,8 @@ size_t waiting_count(const struct dispatcher *d);
 /* work.c: the one statement under way */
 void work_turn(struct dispatcher *d, int64_t now_ms);
 struct group_arrays {
-    int64_t sms_id[DISPATCH_GROUP_MAX], number[DISPATCH_GROUP_MAX], time[DISPATCH_GROUP_MAX], run[DISPATCH_GROUP_MAX];
+    int64_t sms_id[DISPATCH_GROUP_MAX], number[DISPATCH_GROUP_MAX], time[DISPATCH_GROUP_MAX],
+        run[DISPATCH_GROUP_MAX];
     int32_t segment[DISPATCH_GROUP_MAX], attempt[DISPATCH_GROUP_MAX], settled[DISPATCH_GROUP_MAX];
     const char *rule[DISPATCH_GROUP_MAX], *class[DISPATCH_GROUP_MAX];
     char *body[DISPATCH_GROUP_MAX];
@@ -147,7 +149,8 @@ bool claim_begin(struct dispatcher *d, int64_t now_ms); /* false: nothing to cla
 int claim_start(struct dispatcher *d);
 void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms);
 void claim_refused(struct dispatcher *d, const char *why);
-int64_t claim_wait_ms(struct dispatcher *d, int64_t now_ms); /* until claim_begin may have something; -1: not by time */
+int64_t claim_wait_ms(struct dispatcher *d,
+                      int64_t now_ms); /* until claim_begin may have something; -1: not by time */
 void slot_done(struct dispatcher *d, struct message *m);
 /* settling.c */
 bool settle_begin(struct dispatcher *d);

@@ -1,18 +1,19 @@
 /* The contract between the dispatcher and a kind of gateway: a const table of functions. A driver
  *
- *  1. MUST answer every request that `send` has taken exactly once, through events.answered, and never from within
- *     `send`; `close` answers what is still open.
- *  2. MUST call events.first_byte once for a request, right before its first byte may leave, and send nothing of it if
- *     that returns false.
+ *  1. MUST answer every request that `send` has taken exactly once, through events.answered, and never from
+ * within `send`; `close` answers what is still open.
+ *  2. MUST call events.first_byte once for a request, right before its first byte may leave, and send nothing
+ * of it if that returns false.
  *  3. MUST NOT send a request again by itself, nor let its transport do so.
  *  4. MUST answer OUTCOME_NOT_SENT only if first_byte was not called or returned false, and OUTCOME_ACCEPTED,
- *     OUTCOME_REFUSED or OUTCOME_RETRY only if the gateway's whole answer says so; whatever else happened after the first
- *     byte is OUTCOME_IN_DOUBT. (A request that cannot be made of its values is OUTCOME_REFUSED, nothing having left.)
+ *     OUTCOME_REFUSED or OUTCOME_RETRY only if the gateway's whole answer says so; whatever else happened
+ * after the first byte is OUTCOME_IN_DOUBT. (A request that cannot be made of its values is OUTCOME_REFUSED,
+ * nothing having left.)
  *  5. MUST NOT block: all waiting is on `fd` and `wait_ms`, all work in `turn`.
  *  6. MUST NOT touch a request after it has answered it; until then its strings stay as they are.
  *  7. MUST bound what it reads, what it keeps open and how long it waits (the gateway's answer_timeout).
- *  8. MUST open a connection and send nothing in `probe`, and tell how it went through events.probed, once for each
- *     `probe`, never from within it.
+ *  8. MUST open a connection and send nothing in `probe`, and tell how it went through events.probed, once
+ * for each `probe`, never from within it.
  *  9. MUST NOT log a text, a whole number or a secret. */
 #pragma once
 #include "dispatch/classify.h"
@@ -22,7 +23,7 @@
 struct gateway_item { /* one message of a request */
     int64_t number;
     char seq_id[SEQ_ID_SIZE];
-    void *message;    /* the dispatcher's */
+    void *message; /* the dispatcher's */
 };
 struct gateway_request {
     const char *text, *sender, *encoding;

@@ -41,7 +41,8 @@ static bool takes(const struct open_request *o, const struct group_item *item, u
     return o->count < MIN_OF(o->cap, cap) && !g_hash_table_contains(o->numbers, &item->number);
 }
 
-size_t group_requests(const struct group_item *items, size_t count, unsigned numbers_max, uint32_t *ret_request)
+size_t group_requests(const struct group_item *items, size_t count, unsigned numbers_max,
+                      uint32_t *ret_request)
 {
     uint32_t requests = 0;
     if (numbers_max <= 1) {

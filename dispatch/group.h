@@ -1,5 +1,5 @@
-/* Which messages of a claimed group share a request: equal text, sender and encoding, at most numbers_max, and never a
- * number twice. Pure. */
+/* Which messages of a claimed group share a request: equal text, sender and encoding, at most numbers_max,
+ * and never a number twice. Pure. */
 #pragma once
 #include "lib/base.h"
 
@@ -8,5 +8,7 @@ struct group_item {
     int64_t number;
     unsigned cap; /* it may share a request with so many at most, itself included; 0: no limit of its own */
 };
-/* Writes the number of its request, counted from 0 in order of first use, for each item. Returns how many there are. */
-size_t group_requests(const struct group_item *items, size_t count, unsigned numbers_max, uint32_t *ret_request);
+/* Writes the number of its request, counted from 0 in order of first use, for each item. Returns how many
+ * there are. */
+size_t group_requests(const struct group_item *items, size_t count, unsigned numbers_max,
+                      uint32_t *ret_request);

@@ -2,6 +2,6 @@
 #pragma once
 #include "lib/record.h"
 
-/* The first gateway of the route that has not passed it on; where all others have, the route's first one, in whose
- * queue it then waits. NULL: it stays here. */
+/* The first gateway of the route that has not passed it on; where all others have, the route's first one, in
+ * whose queue it then waits. NULL: it stays here. */
 const char *hand_over_to(const struct str_list *route, const struct str_list *passed_on, const char *self);

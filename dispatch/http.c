@@ -132,7 +132,9 @@ static void read_and_tell(struct gateway *g, struct http_transfer *t, CURLcode r
 {
     long status = 0;
     struct answer *a = g->read;
-    struct exchange e = {.result = result, .first_bytes = t->first_bytes, .too_old = t->too_old,
+    struct exchange e = {.result = result,
+                         .first_bytes = t->first_bytes,
+                         .too_old = t->too_old,
                          .answer_too_big = t->answer_too_big || result == CURLE_FILESIZE_EXCEEDED};
     a->reason[0] = a->error[0] = '\0';
     a->refused_count = 0;
@@ -157,7 +159,8 @@ static void read_and_tell(struct gateway *g, struct http_transfer *t, CURLcode r
         .error = c.outcome == OUTCOME_ACCEPTED && a->refused_count == 0 ? "" : error,
         .throttled = c.throttled,
         .unreachable = c.unreachable,
-        .retry_after_ms = t->retry_after[0] != '\0' ? answer_retry_after_ms(t->retry_after, clock_wall_ms()) : -1,
+        .retry_after_ms =
+            t->retry_after[0] != '\0' ? answer_retry_after_ms(t->retry_after, clock_wall_ms()) : -1,
         .refused = a->refused,
         .refused_count = a->refused_count};
     struct gateway_request *r = t->open;
@@ -193,13 +196,18 @@ static void http_turn(struct gateway *g)
 
 /* ---- opening and closing ---- */
 
-/* A trial request with harmless values: tells what can be told of the configuration before a message needs it, and
- * gives the address that is tried while the breaker is open. */
+/* A trial request with harmless values: tells what can be told of the configuration before a message needs
+ * it, and gives the address that is tried while the breaker is open. */
 static int make_probe_url(struct gateway *g, char **ret_why)
 {
     static const int64_t number = 491700000000;
-    struct request_values v = {.numbers = &number, .number_count = 1, .text = "x", .sender = "x",
-                               .encoding = "gsm7", .seq_id = "1.1.1", .segments = 1};
+    struct request_values v = {.numbers = &number,
+                               .number_count = 1,
+                               .text = "x",
+                               .sender = "x",
+                               .encoding = "gsm7",
+                               .seq_id = "1.1.1",
+                               .segments = 1};
     struct request r;
     request_init(&r, g->template);
     int rc = request_build(g->template, &v, &r);
@@ -251,7 +259,8 @@ static void http_close(struct gateway *g)
 static int http_open(const struct gateway_options *opts, struct gateway **ret, char **ret_why)
 {
     struct gateway *g = xcalloc(1, sizeof(*g));
-    *g = (struct gateway){.opts = *opts, .epoll_fd = -1, .timer_ms = -1, .read = xcalloc(1, sizeof(*g->read))};
+    *g =
+        (struct gateway){.opts = *opts, .epoll_fd = -1, .timer_ms = -1, .read = xcalloc(1, sizeof(*g->read))};
     int rc = request_compile(opts->conf, &g->template, ret_why);
     if (rc == 0)
         rc = answer_compile(opts->conf, &g->rules, ret_why);

@@ -1,5 +1,5 @@
-/* The HTTP driver: everything that differs between gateways stands in their configuration. See gateway.h for what it
- * must do; libcurl's habit of repeating a request by itself is stopped in http_transfer.c. */
+/* The HTTP driver: everything that differs between gateways stands in their configuration. See gateway.h for
+ * what it must do; libcurl's habit of repeating a request by itself is stopped in http_transfer.c. */
 #pragma once
 #include "dispatch/answer.h"
 #include "dispatch/gateway.h"
@@ -7,7 +7,8 @@
 
 #define HTTP_ANSWER_MAX_BYTES  65536
 #define HTTP_HEADERS_MAX_BYTES 65536
-#define HTTP_IDLE_MAX_S        4 /* a connection idle for longer is not used again: gateways close theirs after 5 s and more */
+#define HTTP_IDLE_MAX_S                                                                                      \
+    4 /* a connection idle for longer is not used again: gateways close theirs after 5 s and more */
 
 /* One easy handle with its options set once, used again for request after request. */
 struct http_transfer {
@@ -42,8 +43,9 @@ struct gateway { /* of this driver */
     int64_t timer_ms; /* monotonic; -1: libcurl wants no call */
     struct http_transfer *free;
     size_t transfers, under_way;
-    struct http_transfer **all;      /* every transfer ever made */
-    struct gateway_request **unmade; /* taken, but no request can be made of them: answered in the next turn */
+    struct http_transfer **all; /* every transfer ever made */
+    struct gateway_request *
+        *unmade; /* taken, but no request can be made of them: answered in the next turn */
     size_t unmade_count, unmade_room;
     char *probe_url;
     struct answer *read; /* the answer being read */

@@ -1,8 +1,8 @@
 /* One exchange over HTTP with libcurl, sent once and no more.
  *
- * libcurl repeats a request, POST too, when a connection it has used before dies before any byte of the answer. Its
- * PREREQ callback comes before every sending, the hidden repeat included: the first call marks the messages, a second
- * one aborts. Where it was never called, not a byte was sent. */
+ * libcurl repeats a request, POST too, when a connection it has used before dies before any byte of the
+ * answer. Its PREREQ callback comes before every sending, the hidden repeat included: the first call marks
+ * the messages, a second one aborts. Where it was never called, not a byte was sent. */
 #include "dispatch/http.h"
 
 #include <strings.h>
@@ -79,7 +79,8 @@ static void set_up(struct http_transfer *t)
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_NONE);
+    curl_easy_setopt(e, CURLOPT_HTTPAUTH,
+                     (long)CURLAUTH_BASIC); /* of the URL, if it has one: sent at once, no asking back */
     curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)HTTP_IDLE_MAX_S);
@@ -103,7 +104,8 @@ static void set_method(struct http_transfer *t)
 struct http_transfer *http_transfer_new(struct gateway *g)
 {
     struct http_transfer *t = xcalloc(1, sizeof(*t));
-    *t = (struct http_transfer){.gateway = g, .easy = curl_easy_init(), .answer = {.max = HTTP_ANSWER_MAX_BYTES}};
+    *t = (struct http_transfer){
+        .gateway = g, .easy = curl_easy_init(), .answer = {.max = HTTP_ANSWER_MAX_BYTES}};
     if (t->easy == NULL)
         abort(); /* out of memory: as xmalloc has it */
     request_init(&t->request, g->template);
@@ -162,7 +164,8 @@ int http_transfer_prepare(struct http_transfer *t, struct gateway_request *r)
         return rc;
     t->open = r;
     t->is_probe = false;
-    struct curl_slist **headers = request_headers_fixed(t->gateway->template) ? &t->gateway->fixed_headers : &t->headers;
+    struct curl_slist **headers =
+        request_headers_fixed(t->gateway->template) ? &t->gateway->fixed_headers : &t->headers;
     if (headers == &t->headers) {
         curl_slist_free_all(t->headers);
         t->headers = NULL;
@@ -176,7 +179,8 @@ int http_transfer_prepare(struct http_transfer *t, struct gateway_request *r)
     curl_easy_setopt(t->easy, CURLOPT_URL, t->request.url.data);
     if (t->request.has_body) {
         curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->request.body.len);
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->request.body.data != NULL ? t->request.body.data : "");
+        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS,
+                         t->request.body.data != NULL ? t->request.body.data : "");
     } else if (strcasecmp(t->request.method, "POST") == 0) {
         curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
         curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, "");

@@ -1,7 +1,8 @@
-/* smschain-dispatch: one thread a gateway (docs/design.md, "dispatch"). This one starts them, ends them, and loads the
- * configuration again when it is told to. */
+/* smschain-dispatch: one thread a gateway (docs/design.md, "dispatch"). This one starts them, ends them, and
+ * loads the configuration again when it is told to. */
 #include "dispatch/dispatcher.h"
 #include "dispatch/same.h"
+#include "lib/clock.h"
 #include "lib/stop.h"
 
 #include <curl/curl.h>
@@ -181,8 +182,8 @@ int main(int argc, char **argv)
     int code = 0;
     stop_init();
     log_init("dispatch", LOG_LOGFMT, LOG_LEVEL_INFO);
-    const char *dir = conf_arguments(argc, argv, "smschain-dispatch", "sends each message to its gateway, at most once",
-                                     &code);
+    const char *dir = conf_arguments(argc, argv, "smschain-dispatch",
+                                     "sends each message to its gateway, at most once", &code);
     if (dir == NULL)
         return code;
     struct loaded *l = load(dir);
@@ -195,6 +196,7 @@ int main(int argc, char **argv)
         return 2;
     }
     allow_files();
+    srandom((unsigned)(clock_wall_ms() ^ getpid())); /* back-offs of two processes differ */
     curl_global_init(CURL_GLOBAL_DEFAULT);
     log_info("started", L_STR("version", SMSCHAIN_VERSION), L_INT("gateways", l->conf->gateway_count));
     serve(dir, l);

@@ -44,7 +44,8 @@ void list_remove(struct message *m)
     m->prev = m->next = NULL;
 }
 
-struct delivery *delivery_new(enum lane lane, uint64_t epoch, uint64_t tag, struct chunk *chunk, int64_t now_ms)
+struct delivery *delivery_new(enum lane lane, uint64_t epoch, uint64_t tag, struct chunk *chunk,
+                              int64_t now_ms)
 {
     size_t count = chunk != NULL ? chunk->count : 0;
     struct delivery *d = xcalloc(1, sizeof(*d) + count * sizeof(d->messages[0]));

@@ -9,8 +9,8 @@
 
 /* ---- steps ---- */
 
-static struct step_record step_of(const struct dispatcher *d, const struct message *m, enum step step, int attempt,
-                                  char seq_id[SEQ_ID_SIZE])
+static struct step_record step_of(const struct dispatcher *d, const struct message *m, enum step step,
+                                  int attempt, char seq_id[SEQ_ID_SIZE])
 {
     struct seq_id id = {.sms_id = m->record->sms_id, .segment = CLAIM_SEGMENT, .attempt = attempt};
     return (struct step_record){.step = step,
@@ -77,8 +77,8 @@ static void tell_accepted(struct dispatcher *d, struct message *m, const char *m
 bool outcome_first_byte(void *arg, struct gateway_request *r)
 {
     struct dispatcher *d = arg;
-    /* Past half the horizon the sweep is not far: what it calls in doubt must not be sent after that. The clock goes on
-     * while the process is stopped. */
+    /* Past half the horizon the sweep is not far: what it calls in doubt must not be sent after that. The
+     * clock goes on while the process is stopped. */
     if (clock_mono_ms() - r->claimed_mono_ms > d->conf->main.dispatch.claim_horizon_ms / 2)
         return false;
     for (size_t i = 0; i < r->count; i++) {
@@ -115,9 +115,10 @@ static void throttled(struct dispatcher *d, int64_t retry_after_ms)
     int64_t now = clock_mono_ms();
     if (now >= d->quiet_until_ms)
         d->throttles++;
-    int64_t wait = retry_after_ms >= 0 ? retry_after_ms
-                                       : clock_backoff_ms((unsigned)MIN_OF(d->throttles, (int64_t)30),
-                                                          d->gateway->retry_base_ms, d->gateway->retry_max_ms);
+    int64_t wait = retry_after_ms >= 0
+                       ? retry_after_ms
+                       : clock_backoff_ms((unsigned)MIN_OF(d->throttles, (int64_t)30),
+                                          d->gateway->retry_base_ms, d->gateway->retry_max_ms);
     d->quiet_until_ms = MAX_OF(d->quiet_until_ms, now + wait);
 }
 
@@ -152,8 +153,8 @@ static bool all_known(const struct gateway_answer *a, const struct gateway_reque
     return true;
 }
 
-static struct retry_plan plan_for(struct dispatcher *d, const struct message *m, const struct gateway_request *r,
-                                  const struct gateway_answer *a)
+static struct retry_plan plan_for(struct dispatcher *d, const struct message *m,
+                                  const struct gateway_request *r, const struct gateway_answer *a)
 {
     const struct conf_gateway *g = d->gateway;
     const struct delivery *x = m->delivery;
@@ -213,8 +214,8 @@ static void carry_out(struct dispatcher *d, struct message *m, const struct retr
     }
 }
 
-static void answered_one(struct dispatcher *d, const struct gateway_item *item, const struct gateway_request *r,
-                         const struct gateway_answer *a)
+static void answered_one(struct dispatcher *d, const struct gateway_item *item,
+                         const struct gateway_request *r, const struct gateway_answer *a)
 {
     struct message *m = item->message;
     struct retry_plan p = plan_for(d, m, r, a);

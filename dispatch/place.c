@@ -1,10 +1,10 @@
-/* The dispatcher's place: the session's advisory lock. With the session the place is lost; then no new claim is made
- * until it is held again. A process that was stopped loses its session to idle_session_timeout. */
+/* The dispatcher's place: the session's advisory lock. With the session the place is lost; then no new claim
+ * is made until it is held again. A process that was stopped loses its session to idle_session_timeout. */
 #include "dispatch/dispatcher.h"
 #include "gateway_id.sql.h"
+#include "lib/clock.h"
 #include "look.sql.h"
 #include "place_take.sql.h"
-#include "lib/clock.h"
 
 #define TRY_EVERY_MS     1000
 #define LOOK_EVERY_MS    1000
@@ -25,13 +25,14 @@ static void lost(struct dispatcher *d)
     d->recovery.done_once = false;
 }
 
-/* Whatever went wrong: without being sure of the place and of the history there is no place. The session is closed, so
- * that another process may have it. */
+/* Whatever went wrong: without being sure of the place and of the history there is no place. The session is
+ * closed, so that another process may have it. */
 static void give_up(struct dispatcher *d, int rc, int64_t now_ms)
 {
     struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("sqlstate", db_sqlstate(d->db)),
                                  L_STR("error", rc < 0 ? strerror(-rc) : db_error(d->db))};
-    log_trouble_begins(&d->place.refused, "no place: the database, or the memory of its history, does not answer", fields,
+    log_trouble_begins(&d->place.refused,
+                       "no place: the database, or the memory of its history, does not answer", fields,
                        COUNT_OF(fields));
     db_drop(d->db);
     lost(d);
@@ -96,7 +97,8 @@ static int look(struct dispatcher *d, int64_t now_ms)
     d->place.look_ms = now_ms + LOOK_EVERY_MS;
     d->place.clock_ahead_ms = db_time_ms(r, 0, 0) - (before + clock_wall_ms()) / 2;
     if (paused != d->place.paused)
-        log_info(paused ? "paused by an operator" : "started by an operator", L_STR("gateway", d->gateway->name));
+        log_info(paused ? "paused by an operator" : "started by an operator",
+                 L_STR("gateway", d->gateway->name));
     d->place.paused = paused;
     return 0;
 }

@@ -8,7 +8,8 @@ struct walk {
     unsigned depth;
 };
 
-/* `rest` is the part of the pointer that must still be matched below this value; NULL: this value is not on the way. */
+/* `rest` is the part of the pointer that must still be matched below this value; NULL: this value is not on
+ * the way. */
 static bool value(struct walk *w, const char *rest);
 
 static void space(struct walk *w)
@@ -103,8 +104,8 @@ static const char *add_escaped_unicode(struct buf *out, const char *s, const cha
     if (!four_hex(s, end, &c))
         return end; /* the walk has refused such a text */
     s += 4;
-    if (c >= 0xD800 && c < 0xDC00 && end - s >= 6 && s[0] == '\\' && s[1] == 'u' && four_hex(s + 2, end, &low) &&
-        low >= 0xDC00 && low < 0xE000) {
+    if (c >= 0xD800 && c < 0xDC00 && end - s >= 6 && s[0] == '\\' && s[1] == 'u' &&
+        four_hex(s + 2, end, &low) && low >= 0xDC00 && low < 0xE000) {
         add_utf8(out, 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00));
         return s + 6;
     }

@@ -1,11 +1,12 @@
-/* Slots files of dead dispatchers of this gateway: their claims are settled, their outcomes told, then they are deleted.
- * Only while the place is held, and before the first delivery is taken: so a released message is found released. */
+/* Slots files of dead dispatchers of this gateway: their claims are settled, their outcomes told, then they
+ * are deleted. Only while the place is held, and before the first delivery is taken: so a released message is
+ * found released. */
 #include "dispatch/dispatcher.h"
 #include "dispatch/recovery.h"
-#include "release.sql.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
 #include "lib/seq_id.h"
+#include "release.sql.h"
 
 #include <stdlib.h>
 
@@ -23,7 +24,8 @@ static void tell_again(struct dispatcher *d, const struct slot *slot, const stru
                             .number = slot->number,
                             .msg_id = (char *)(uintptr_t)r->msg_id,
                             .state = r->step == STEP_OUTCOME ? (char *)(uintptr_t)state_word(r->state) : NULL,
-                            .reason = r->reason != NULL && *r->reason != '\0' ? (char *)(uintptr_t)r->reason : NULL};
+                            .reason = r->reason != NULL && *r->reason != '\0' ? (char *)(uintptr_t)r->reason
+                                                                              : NULL};
     char origin[] = "slots";
     s.origin = origin;
     tell_recovered_step(d->tell, &s);

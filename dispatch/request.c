@@ -34,8 +34,10 @@ static int compile(const char *source, int line, const char *what, struct templa
     size_t count = template_names(*ret, &used);
     for (size_t i = 0; i < count; i++)
         if (!known(used[i].name)) {
-            *ret_why = xasprintf("line %d: request.%s: no value '%s'; there are number, numbers, text, sender, "
-                                 "seq_id, encoding, segments", used[i].line, what, used[i].name);
+            *ret_why =
+                xasprintf("line %d: request.%s: no value '%s'; there are number, numbers, text, sender, "
+                          "seq_id, encoding, segments",
+                          used[i].line, what, used[i].name);
             return -EINVAL;
         }
     return 0;
@@ -66,7 +68,8 @@ static int compile_all(const struct conf_gateway *g, struct request_template *t,
 int request_compile(const struct conf_gateway *g, struct request_template **ret, char **ret_why)
 {
     struct request_template *t = xcalloc(1, sizeof(*t));
-    *t = (struct request_template){.gateway = g, .headers_fixed = true, .header_count = g->request.headers.count};
+    *t = (struct request_template){
+        .gateway = g, .headers_fixed = true, .header_count = g->request.headers.count};
     t->headers = xcalloc(t->header_count + 1, sizeof(struct template *));
     int rc = compile_all(g, t, ret_why);
     if (rc < 0) {
@@ -118,7 +121,7 @@ void request_deinit(struct request *r)
 struct scope {
     const struct request_values *v;
     char segments[24];
-    char (*words)[24];          /* the numbers */
+    char (*words)[24]; /* the numbers */
     const char **items;
 };
 
@@ -167,7 +170,8 @@ static const char *name_at(const void *data, size_t i)
     return i < COUNT_OF(names) ? names[i] : NULL;
 }
 
-static int render(const struct template *t, struct scope *s, struct buf *out, const char *what, struct request *r)
+static int render(const struct template *t, struct scope *s, struct buf *out, const char *what,
+                  struct request *r)
 {
     struct template_error error = {0};
     struct template_scope scope = {.get = get, .name_at = name_at, .data = &s};
@@ -201,7 +205,8 @@ static int build(const struct request_template *t, struct scope *s, struct reque
     const struct conf_map *headers = &t->gateway->request.headers;
     int rc = render(t->url, s, &r->url, "url", r);
     if (rc == 0 && !url_is_good(&r->url)) {
-        snprintf(r->error, sizeof(r->error), "request.url: a blank or a control character in it; url_encode is missing");
+        snprintf(r->error, sizeof(r->error),
+                 "request.url: a blank or a control character in it; url_encode is missing");
         rc = -EINVAL;
     }
     if (rc == 0 && t->has_body)
@@ -211,7 +216,8 @@ static int build(const struct request_template *t, struct scope *s, struct reque
         buf_addf(&r->headers[i], "%s: ", headers->pairs[i].key);
         rc = render(t->headers[i], s, &r->headers[i], "headers", r);
         if (rc == 0 && !one_line(&r->headers[i])) {
-            snprintf(r->error, sizeof(r->error), "request.headers.%s: a line break in it", headers->pairs[i].key);
+            snprintf(r->error, sizeof(r->error), "request.headers.%s: a line break in it",
+                     headers->pairs[i].key);
             rc = -EINVAL;
         }
     }

@@ -1,5 +1,6 @@
-/* A gateway's HTTP request, made from the templates of its configuration. Pure: compiled once, built many times,
- * no I/O, no log. Names in the templates: number, numbers (a list), text, sender, seq_id, encoding, segments. */
+/* A gateway's HTTP request, made from the templates of its configuration. Pure: compiled once, built many
+ * times, no I/O, no log. Names in the templates: number, numbers (a list), text, sender, seq_id, encoding,
+ * segments. */
 #pragma once
 #include "lib/buf.h"
 #include "lib/conf.h"
@@ -13,7 +14,7 @@ struct request_values {
     const int64_t *numbers;
     size_t number_count; /* > 0; `number` is the first */
     const char *text, *sender, *encoding;
-    const char *seq_id;  /* of the first message */
+    const char *seq_id; /* of the first message */
     int64_t segments;
 };
 
@@ -21,17 +22,18 @@ struct request_values {
 #define REQUEST_BODY_MAX   (1u << 20)
 #define REQUEST_HEADER_MAX 8192
 
-struct request { /* reused from one to the next: its buffers keep their memory */
+struct request {        /* reused from one to the next: its buffers keep their memory */
     const char *method; /* of the configuration */
     struct buf url, body;
     bool has_body;
     struct buf *headers; /* "Name: value", one for each header of the configuration */
     size_t header_count;
-    char error[256];     /* request_build < 0: why; names no value */
+    char error[256]; /* request_build < 0: why; names no value */
 };
 void request_init(struct request *r, const struct request_template *t);
 void request_deinit(struct request *r);
 /* -EINVAL: these values make no request (r->error). */
-int must_check request_build(const struct request_template *t, const struct request_values *v, struct request *r);
+int must_check request_build(const struct request_template *t, const struct request_values *v,
+                             struct request *r);
 /* Do the headers hold any value of a message? If not, they are the same for all. */
 bool request_headers_fixed(const struct request_template *t);

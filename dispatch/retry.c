@@ -19,8 +19,9 @@ static struct retry_plan again(const struct retry_facts *f, enum settled settle,
     return p;
 }
 
-/* Several numbers were refused together. Those that were named are refused for good and the others are free of them;
- * where none was named, one bad number may have spoiled all: each half goes its own way, down to single numbers. */
+/* Several numbers were refused together. Those that were named are refused for good and the others are free
+ * of them; where none was named, one bad number may have spoiled all: each half goes its own way, down to
+ * single numbers. */
 static struct retry_plan refused(const struct retry_facts *f)
 {
     struct retry_plan rejected = {.next = NEXT_REJECTED};

@@ -1,4 +1,5 @@
-/* Field by field: a loaded configuration has no other form in which it could be compared. Reports are not dispatch's. */
+/* Field by field: a loaded configuration has no other form in which it could be compared. Reports are not
+ * dispatch's. */
 #include "dispatch/same.h"
 
 static bool str(const char *a, const char *b)
@@ -19,8 +20,8 @@ static bool same_map(const struct conf_map *a, const struct conf_map *b)
 static bool same_answer(const struct conf_answer *a, const struct conf_answer *b)
 {
     return str(a->status, b->status) && str(a->match, b->match) && str(a->pointer, b->pointer) &&
-           str(a->equals, b->equals) && a->is == b->is && str(a->msg_id, b->msg_id) && str(a->reason, b->reason) &&
-           str(a->refused_numbers, b->refused_numbers);
+           str(a->equals, b->equals) && a->is == b->is && str(a->msg_id, b->msg_id) &&
+           str(a->reason, b->reason) && str(a->refused_numbers, b->refused_numbers);
 }
 
 static bool same_request(const struct conf_gateway *a, const struct conf_gateway *b)
@@ -55,12 +56,13 @@ bool same_surroundings(const struct conf *a, const struct conf *b)
     const struct conf_main *x = &a->main, *y = &b->main;
     const struct conf_service *s = &x->dispatch.service, *t = &y->dispatch.service;
     return str(x->state_dir, y->state_dir) && str(x->database.conninfo, y->database.conninfo) &&
-           x->database.claims_keep_days == y->database.claims_keep_days && str(x->broker.host, y->broker.host) &&
-           str(x->broker.vhost, y->broker.vhost) && x->broker.port == y->broker.port &&
-           x->broker.heartbeat_ms == y->broker.heartbeat_ms && x->broker.tls == y->broker.tls &&
-           str(x->broker.ca_file, y->broker.ca_file) && x->broker.update_shards == y->broker.update_shards &&
-           str(s->database_user, t->database_user) && str(s->database_password, t->database_password) &&
-           str(s->broker_user, t->broker_user) && str(s->broker_password, t->broker_password) &&
+           x->database.claims_keep_days == y->database.claims_keep_days &&
+           str(x->broker.host, y->broker.host) && str(x->broker.vhost, y->broker.vhost) &&
+           x->broker.port == y->broker.port && x->broker.heartbeat_ms == y->broker.heartbeat_ms &&
+           x->broker.tls == y->broker.tls && str(x->broker.ca_file, y->broker.ca_file) &&
+           x->broker.update_shards == y->broker.update_shards && str(s->database_user, t->database_user) &&
+           str(s->database_password, t->database_password) && str(s->broker_user, t->broker_user) &&
+           str(s->broker_password, t->broker_password) &&
            x->dispatch.claim_horizon_ms == y->dispatch.claim_horizon_ms &&
            x->dispatch.claim_group == y->dispatch.claim_group;
 }

@@ -1,5 +1,5 @@
-/* Is a gateway's configuration, as far as its dispatcher is concerned, the same in two loaded configurations? If not,
- * its thread drains and a new one starts. Pure. */
+/* Is a gateway's configuration, as far as its dispatcher is concerned, the same in two loaded configurations?
+ * If not, its thread drains and a new one starts. Pure. */
 #pragma once
 #include "lib/conf.h"
 

@@ -1,11 +1,11 @@
-/* What goes back to the tables: claims that were certainly not accepted are settled, and what waits long, or for
- * somebody, stands in the outbox. */
+/* What goes back to the tables: claims that were certainly not accepted are settled, and what waits long, or
+ * for somebody, stands in the outbox. */
 #include "dispatch/dispatcher.h"
-#include "outbox_add.sql.h"
-#include "settle.sql.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
 #include "lib/seq_id.h"
+#include "outbox_add.sql.h"
+#include "settle.sql.h"
 
 static char *body_of(const struct message *m)
 {
@@ -26,7 +26,8 @@ static bool take_group(struct dispatcher *d, struct message_list *from, bool one
     while (from->first != NULL && d->group_count < DISPATCH_GROUP_MAX) {
         struct message *m = from->first;
         int day = sms_id_day(m->record->sms_id);
-        if (d->group_count > 0 && (m->delivery->lane != d->group[0]->delivery->lane || (one_day && day != d->group_day)))
+        if (d->group_count > 0 &&
+            (m->delivery->lane != d->group[0]->delivery->lane || (one_day && day != d->group_day)))
             break;
         list_remove(m);
         d->group_day = day;

@@ -1,4 +1,5 @@
-/* Deliveries: taken while there is a reason to, decoded, acked when every record has its end, given back when not. */
+/* Deliveries: taken while there is a reason to, decoded, acked when every record has its end, given back when
+ * not. */
 #include "dispatch/dispatcher.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
@@ -192,8 +193,8 @@ static const char *why_not(const struct dispatcher *d, int64_t now_ms)
     return NULL;
 }
 
-/* Of a chunk that was begun, the rest goes to the end of our own queue: given back as a whole it would come again with
- * those that are done. */
+/* Of a chunk that was begun, the rest goes to the end of our own queue: given back as a whole it would come
+ * again with those that are done. */
 static void requeue_rest(struct dispatcher *d, struct delivery *x)
 {
     char queue[MQ_QUEUE_SIZE];
@@ -244,7 +245,8 @@ static void take_on(struct dispatcher *d)
 /* An old delivery's rest leaves, so that none waits unacked for a clock longer than a minute. */
 static void requeue_old(struct dispatcher *d, int64_t now_ms)
 {
-    for (struct delivery *x = d->deliveries; x != NULL && now_ms - x->taken_ms > DISPATCH_UNACKED_OLD_MS; x = x->next)
+    for (struct delivery *x = d->deliveries; x != NULL && now_ms - x->taken_ms > DISPATCH_UNACKED_OLD_MS;
+         x = x->next)
         if (mq_publisher_connected(d->publisher))
             requeue_rest(d, x);
 }

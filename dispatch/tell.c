@@ -11,10 +11,10 @@ struct told_list {
 
 struct tell {
     struct tell_options opts;
-    char *update_queue; /* ours: the caller's need not outlive tell_new */
+    char *update_queue;             /* ours: the caller's need not outlive tell_new */
     struct told *steps, *recovered; /* being filled */
     bool at_once;
-    struct told_list filling;       /* texts, one chunk a queue */
+    struct told_list filling; /* texts, one chunk a queue */
     struct told_list waiting, sent;
     struct log_trouble returned;
 };

@@ -1,5 +1,5 @@
-/* One statement at a time is under way on the session, and curl goes on meanwhile. One whose answer was lost with the
- * connection is run again as it was: each of them gives the same result when it is run twice. */
+/* One statement at a time is under way on the session, and curl goes on meanwhile. One whose answer was lost
+ * with the connection is run again as it was: each of them gives the same result when it is run twice. */
 #include "dispatch/dispatcher.h"
 
 #define AGAIN_MS 1000
@@ -43,7 +43,8 @@ static void done(struct dispatcher *d, const struct db_result *r, int64_t now_ms
     }
 }
 
-/* The statement failed, and with it its transaction: nothing of it has happened (rc > 0), or nobody knows (rc < 0). */
+/* The statement failed, and with it its transaction: nothing of it has happened (rc > 0), or nobody knows (rc
+ * < 0). */
 static void failed(struct dispatcher *d, int rc, int64_t now_ms)
 {
     if (rc < 0) {

@@ -654,6 +654,21 @@ def test_instant_overtakes_bulk(world):
     w.check()
 
 
+def test_instant_has_places_of_its_own_in_the_window(world):
+    """Bulk waits for slow answers in nine tenths of the window; the instant lane is sent meanwhile."""
+    w = world({"SMSCHAIN_ALPHA_WINDOW": "20", "SMSCHAIN_ALPHA_RATE": "1000"})
+    w.alpha.set(answer_delay_ms=5000)
+    w.publish(ALPHA, w.add(100))
+    w.start()
+    w.wait(lambda: len(w.submits()) == 18, 4, "bulk's part of the window")
+    w.publish("sms.dispatch.alpha.instant", w.add(2, lane="instant"))
+    w.wait(lambda: len(w.submits()) == 20, 3, "the instant ones")
+    w.alpha.set(answer_delay_ms=0)
+    w.wait_ended(102)
+    w.check()
+    w.check_rest()
+
+
 def test_two_processes(world):
     w = world({"SMSCHAIN_ALPHA_WINDOW": "20", "SMSCHAIN_ALPHA_RATE": "200"})
     w.alpha.set(answer_delay_ms=20)
@@ -707,8 +722,11 @@ def crash_and_recover(w, n, seconds=60):
     assert code == -9, f"exit code {code}\n{w.dispatch.tail()}"
     for gateway in w.gateways():
         gateway.set(throttle_share=0)
+    slots = pathlib.Path(w.chain.state_dir, "slots")
+    dead = set(slots.glob("*.slots")) if slots.exists() else set()
     w.start()
     w.wait_ended(n)
+    w.wait(lambda: not any(file.exists() for file in dead), what="the dead one's slots recovered")
 
 
 @pytest.mark.parametrize("hit", ["first", "middle", "last"])

@@ -64,16 +64,18 @@ static struct str_list list(char **items)
 static void test_hand_over(void **state)
 {
     char a[] = "a", b[] = "b", c[] = "c";
-    char *abc[] = {a, b, c, NULL}, *only_a[] = {a, NULL}, *only_b[] = {b, NULL}, *ab[] = {a, b, NULL}, *none[] = {NULL};
-    struct str_list route = list(abc), lone = list(only_a), empty = list(none), by_a = list(only_a), by_b = list(only_b),
-                    by_ab = list(ab);
+    char *abc[] = {a, b, c, NULL}, *only_a[] = {a, NULL}, *only_b[] = {b, NULL}, *ab[] = {a, b, NULL},
+         *none[] = {NULL};
+    struct str_list route = list(abc), lone = list(only_a), empty = list(none), by_a = list(only_a),
+                    by_b = list(only_b), by_ab = list(ab);
     (void)state;
     assert_string_equal(hand_over_to(&route, &empty, "a"), "b");
     assert_string_equal(hand_over_to(&route, &by_a, "b"), "c");
     assert_string_equal(hand_over_to(&route, &empty, "b"), "a");
     assert_string_equal(hand_over_to(&route, &by_b, "a"), "c");
-    assert_string_equal(hand_over_to(&route, &by_ab, "c"), "a"); /* all have: it waits in the first one's queue */
-    assert_null(hand_over_to(&route, &by_ab, "a"));              /* where it stays */
+    assert_string_equal(hand_over_to(&route, &by_ab, "c"),
+                        "a");                       /* all have: it waits in the first one's queue */
+    assert_null(hand_over_to(&route, &by_ab, "a")); /* where it stays */
     assert_null(hand_over_to(&lone, &empty, "a"));
     assert_null(hand_over_to(&empty, &empty, "a"));
 }
@@ -99,8 +101,9 @@ static void test_hand_over_ends(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_opens_after_failures_in_a_row), cmocka_unit_test(test_trial),
-                                       cmocka_unit_test(test_closed_is_quiet), cmocka_unit_test(test_hand_over),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_opens_after_failures_in_a_row),
+                                       cmocka_unit_test(test_trial), cmocka_unit_test(test_closed_is_quiet),
+                                       cmocka_unit_test(test_hand_over),
                                        cmocka_unit_test(test_hand_over_ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* What gateway.h asks of a driver, with a gateway of the test's own on a real socket: what it was sent is counted there. */
+/* What gateway.h asks of a driver, with a gateway of the test's own on a real socket: what it was sent is
+ * counted there. */
 #include "dispatch/gateway.h"
 #include "lib/clock.h"
 
@@ -177,8 +178,14 @@ static void probed(void *arg, bool connected)
 }
 
 static struct conf_answer answers[] = {
-    {.status = (char[]){"200"}, .match = (char[]){"^OK:([0-9]+)$"}, .is = ANSWER_ACCEPTED, .msg_id = (char[]){"match"}},
-    {.status = (char[]){"200"}, .match = (char[]){"^ERR:([0-9]+)"}, .is = ANSWER_REFUSED, .reason = (char[]){"match"}},
+    {.status = (char[]){"200"},
+     .match = (char[]){"^OK:([0-9]+)$"},
+     .is = ANSWER_ACCEPTED,
+     .msg_id = (char[]){"match"}},
+    {.status = (char[]){"200"},
+     .match = (char[]){"^ERR:([0-9]+)"},
+     .is = ANSWER_REFUSED,
+     .reason = (char[]){"match"}},
     {.status = (char[]){"429"}, .is = ANSWER_THROTTLED},
 };
 
@@ -192,7 +199,10 @@ struct lot { /* a gateway that is open */
 static void lot_open(struct lot *l, const char *driver, const char *method, uint16_t port)
 {
     auto_free char *why = NULL;
-    *l = (struct lot){.conf = {.name = (char[]){"test"}, .connect_timeout_ms = 2000, .answer_timeout_ms = 700, .sender = (char[]){""}}};
+    *l = (struct lot){.conf = {.name = (char[]){"test"},
+                               .connect_timeout_ms = 2000,
+                               .answer_timeout_ms = 700,
+                               .sender = (char[]){""}}};
     snprintf(l->url, sizeof(l->url), "http://127.0.0.1:%u/{{ text }}", port);
     snprintf(l->method, sizeof(l->method), "%s", method);
     snprintf(l->body, sizeof(l->body), "%s", strcmp(method, "POST") == 0 ? "n={{ number }}" : "");
@@ -204,7 +214,9 @@ static void lot_open(struct lot *l, const char *driver, const char *method, uint
     l->conf.answer_count = COUNT_OF(answers);
     l->driver = gateway_driver(driver);
     struct gateway_options opts = {
-        .conf = &l->conf, .window = 10, .events = {.first_byte = first_byte, .answered = answered, .probed = probed}};
+        .conf = &l->conf,
+        .window = 10,
+        .events = {.first_byte = first_byte, .answered = answered, .probed = probed}};
     assert_non_null(l->driver);
     if (l->driver->open(&opts, &l->g, &why) < 0)
         fail_msg("%s", why);
@@ -284,8 +296,10 @@ static void test_answers(void **state)
                 int before = server.requests, connections = server.connections;
                 seen.first_bytes = 0;
                 exchange(&l, cases[i].path);
-                if (seen.outcome != cases[i].outcome || (cases[i].reason != NULL && strcmp(seen.reason, cases[i].reason) != 0))
-                    fail_msg("%s %s: %s %s", methods[m], cases[i].path, outcome_word(seen.outcome), seen.reason);
+                if (seen.outcome != cases[i].outcome ||
+                    (cases[i].reason != NULL && strcmp(seen.reason, cases[i].reason) != 0))
+                    fail_msg("%s %s: %s %s", methods[m], cases[i].path, outcome_word(seen.outcome),
+                             seen.reason);
                 assert_int_equal(server.requests, before + 1);
                 /* It was kept alive; to repeat a request libcurl opens another, and gets no further. */
                 assert_int_equal(server.connections, connections + (strcmp(cases[i].path, "close") == 0));
@@ -322,7 +336,8 @@ static void test_no_connection(void **state)
     struct lot l;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(a);
-    auto_fd int bound = socket(AF_INET, SOCK_STREAM, 0); /* bound and not listening: refuses, and keeps its port */
+    auto_fd int bound =
+        socket(AF_INET, SOCK_STREAM, 0); /* bound and not listening: refuses, and keeps its port */
     (void)state;
     assert_int_equal(bind(bound, (struct sockaddr *)&a, size), 0);
     assert_int_equal(getsockname(bound, (struct sockaddr *)&a, &size), 0);
@@ -407,11 +422,13 @@ static void test_many(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),         cmocka_unit_test(test_not_a_byte),
-        cmocka_unit_test(test_no_connection),   cmocka_unit_test(test_probe_sends_nothing),
-        cmocka_unit_test(test_no_request_of_these_values), cmocka_unit_test(test_close_answers_what_is_open),
-        cmocka_unit_test(test_many)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers),
+                                       cmocka_unit_test(test_not_a_byte),
+                                       cmocka_unit_test(test_no_connection),
+                                       cmocka_unit_test(test_probe_sends_nothing),
+                                       cmocka_unit_test(test_no_request_of_these_values),
+                                       cmocka_unit_test(test_close_answers_what_is_open),
+                                       cmocka_unit_test(test_many)};
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests(tests, server_open, server_close);
     curl_global_cleanup();

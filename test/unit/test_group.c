@@ -25,7 +25,8 @@ static void expect(const struct group_item *items, size_t count, unsigned max, c
 
 static void test_groups(void **state)
 {
-    const struct group_item equal[] = {item("t", 1, 0), item("t", 2, 0), item("t", 3, 0), item("t", 4, 0), item("t", 5, 0)};
+    const struct group_item equal[] = {item("t", 1, 0), item("t", 2, 0), item("t", 3, 0), item("t", 4, 0),
+                                       item("t", 5, 0)};
     const struct group_item mixed[] = {item("t", 1, 0), item("u", 1, 0), item("t", 2, 0), item("u", 3, 0)};
     const struct group_item twice[] = {item("t", 1, 0), item("t", 1, 0), item("t", 2, 0), item("t", 1, 0)};
     const struct group_item halves[] = {item("t", 1, 2), item("t", 2, 2), item("t", 3, 2), item("t", 4, 0)};
@@ -68,7 +69,8 @@ static void test_limits(void **state)
                     continue;
                 assert_true(items[i].cap == 0 || members <= items[i].cap);
                 for (size_t j = i + 1; j < COUNT_OF(items); j++)
-                    assert_true(of[j] != r || (items[i].number != items[j].number && items[i].text == items[j].text));
+                    assert_true(of[j] != r ||
+                                (items[i].number != items[j].number && items[i].text == items[j].text));
             }
         }
     }

@@ -32,8 +32,10 @@ static void test_depth(void **state)
             buf_add_char(&json, '[');
         for (int i = 0; i < depth; i++)
             buf_add_char(&json, ']');
-        assert_int_equal(pointer_read(json.data, json.len, "/0", &out),
-                         depth > POINTER_DEPTH_MAX ? POINTER_BAD : depth > 1 ? 0 : POINTER_MISSING);
+        assert_int_equal(pointer_read(json.data, json.len, "/0", &out), depth > POINTER_DEPTH_MAX
+                                                                            ? POINTER_BAD
+                                                                        : depth > 1 ? 0
+                                                                                    : POINTER_MISSING);
     }
 }
 

@@ -71,6 +71,7 @@ static void test_wait_and_give_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rates), cmocka_unit_test(test_shares),
-                                       cmocka_unit_test(test_no_hoard), cmocka_unit_test(test_wait_and_give_back)};
+                                       cmocka_unit_test(test_no_hoard),
+                                       cmocka_unit_test(test_wait_and_give_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

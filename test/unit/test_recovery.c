@@ -31,8 +31,8 @@ static struct slot *claimed(int attempt)
     return s;
 }
 
-static void expect(struct slot *s, int what, enum settled settled, enum step step, enum state is, const char *reason,
-                   const char *msg_id)
+static void expect(struct slot *s, int what, enum settled settled, enum step step, enum state is,
+                   const char *reason, const char *msg_id)
 {
     struct recovered r = recovery_plan(s);
     assert_int_equal(r.what, what);

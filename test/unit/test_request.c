@@ -9,8 +9,13 @@ static const int64_t numbers[] = {491711234567, 491711234568, 8613800000000};
 
 static struct request_values values(size_t count, const char *text)
 {
-    return (struct request_values){.numbers = numbers, .number_count = count, .text = text, .sender = "Bank",
-                                   .encoding = "gsm7", .seq_id = "172802277703680001.1.2", .segments = 2};
+    return (struct request_values){.numbers = numbers,
+                                   .number_count = count,
+                                   .text = text,
+                                   .sender = "Bank",
+                                   .encoding = "gsm7",
+                                   .seq_id = "172802277703680001.1.2",
+                                   .segments = 2};
 }
 
 static struct conf_gateway gateway(const char *method, const char *url, const char *body)
@@ -55,10 +60,12 @@ static void test_list(void **state)
 
 static void test_json(void **state)
 {
-    struct conf_pair pairs[] = {{(char[]){"Content-Type"}, (char[]){"application/json"}, 5},
-                                {(char[]){"X-Ref"}, (char[]){"{{ seq_id }}/{{ segments }}/{{ encoding }}"}, 6}};
-    struct conf_gateway g = gateway("POST", "http://ip/v2",
-                                    "{\"to\":\"+{{ number }}\",\"from\":{{ sender | json }},\"text\":{{ text | json }}}");
+    struct conf_pair pairs[] = {
+        {(char[]){"Content-Type"}, (char[]){"application/json"}, 5},
+        {(char[]){"X-Ref"}, (char[]){"{{ seq_id }}/{{ segments }}/{{ encoding }}"}, 6}};
+    struct conf_gateway g =
+        gateway("POST", "http://ip/v2",
+                "{\"to\":\"+{{ number }}\",\"from\":{{ sender | json }},\"text\":{{ text | json }}}");
     (void)state;
     g.request.headers = (struct conf_map){pairs, 2};
     struct request_template *t = compiled(&g);
@@ -67,7 +74,8 @@ static void test_json(void **state)
     request_init(&r, t);
     assert_int_equal(request_build(t, &v, &r), 0);
     assert_string_equal(r.method, "POST");
-    assert_string_equal(r.body.data, "{\"to\":\"+491711234567\",\"from\":\"Bank\",\"text\":\"say \\\"hi\\\"\\n\\\\\"}");
+    assert_string_equal(r.body.data,
+                        "{\"to\":\"+491711234567\",\"from\":\"Bank\",\"text\":\"say \\\"hi\\\"\\n\\\\\"}");
     assert_string_equal(r.headers[0].data, "Content-Type: application/json");
     assert_string_equal(r.headers[1].data, "X-Ref: 172802277703680001.1.2/2/gsm7");
     assert_false(request_headers_fixed(t));
@@ -120,7 +128,8 @@ static void test_too_long(void **state)
 
 static void test_wrong_templates(void **state)
 {
-    static const char *const wrong[] = {"http://ip/{{ mobile }}", "http://ip/{{ text", "http://ip/{{ text | upcsae }}"};
+    static const char *const wrong[] = {"http://ip/{{ mobile }}", "http://ip/{{ text",
+                                        "http://ip/{{ text | upcsae }}"};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         struct conf_gateway g = gateway("GET", wrong[i], "");
