@@ -94,8 +94,9 @@ class Process:
         """SIGTERM and its clean end; gives the exit code. A process that does not end is killed: AssertionError."""
         if not self.alive:
             return self.exit_code if self.process else None
-        self.signal(signal.SIGTERM)
+        # In this order: a SIGCONT takes back a SIGSTOP under way, and LeakSanitizer at a process's end waits for its own.
         self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
