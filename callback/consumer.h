@@ -5,8 +5,8 @@
 #include "lib/service.h"
 
 #define CONSUMER_PREFETCH 2000
-#define CONSUMER_DB_OUTAGE_MS                                                                                \
-    (10 * 60 * 1000) /* then the broker gets its messages back (its consumer_timeout is 30 min) */
+/* A longer outage of the database, and the broker gets its messages back: its consumer_timeout is 30 min. */
+#define CONSUMER_DB_OUTAGE_MS (10 * 60 * 1000)
 
 struct consumer;
 struct consumer *consumer_start(struct gateways_now *gateways, int shard);

@@ -5,6 +5,7 @@
 
 #include <netdb.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define MEMORY_BYTES   ((size_t)48 << 10) /* of a connection: the head, and a long query */
@@ -108,6 +109,19 @@ static struct MHD_Daemon *start_daemon(struct intake *i, const struct conf_main 
         intake_request_ends, i, MHD_OPTION_NOTIFY_CONNECTION, connection_changes, i, MHD_OPTION_END);
 }
 
+/* Every connection is a file, and a login shell's limit is often 1024. */
+static void allow_files(int64_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections + 256;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = MIN_OF(wanted, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
+        log_warn("fewer files may be open than callback.connections asks for",
+                 L_INT("limit", limit.rlim_cur));
+}
+
 struct intake *intake_start(const struct intake_options *o, char **ret_why)
 {
     struct intake *i = xcalloc(1, sizeof(*i));
@@ -115,6 +129,7 @@ struct intake *intake_start(const struct intake_options *o, char **ret_why)
     const struct conf_main *m = &gateways_conf(g)->main;
     i->o = *o;
     i->keeps = true;
+    allow_files(m->callback.connections);
     watch_init(&i->watch, m->callback.request_ms);
     i->listen_fd = listen_at(m->callback.listen, ret_why);
     if (i->listen_fd < 0) {

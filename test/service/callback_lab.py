@@ -101,7 +101,7 @@ class World:
         self.sql(f"ALTER ROLE smschain_callback LOGIN PASSWORD '{PASSWORD}'")
         self.vhost = lab.create_vhost("callback")
         self.api("PUT", "/api/exchanges/{}/sms", {"type": "direct", "durable": True})
-        for queue in QUEUES:
+        for queue in [*QUEUES, "sms.update.1"][:3 if settings.get("shards", 1) > 1 else 2]:
             self.api("PUT", "/api/queues/{}/" + queue, {"durable": True, "arguments": {
                 "x-queue-type": "quorum", **({"x-single-active-consumer": True} if "update" in queue else {})}})
             self.api("POST", "/api/bindings/{}/e/sms/q/" + queue, {"routing_key": queue})

@@ -26,6 +26,7 @@ def world(tmp_path, lab):
         made.append(World(tmp_path / str(len(made)), lab, **settings))
         return made[-1]
     yield make
+    lab.postgres.start()  # a test that failed may have left it stopped
     for one in made:
         one.close()
 
@@ -339,6 +340,61 @@ def test_postgresql_stops_in_the_middle(world, lab):
     w.stop()
     w.check()
     assert w.take("sms.dead") == []
+
+
+def test_a_long_outage_of_the_database(world, lab):
+    """The broker gets its messages back, nothing stays unacked; when the database is there again the queue is read on."""
+    w = world(flush_interval="100ms")
+    w.start("--consumer", SMSCHAIN_TEST_DATABASE_OUTAGE_MS="1500")
+    ids = w.messages(50)
+    records = life_of(w, ids)
+    w.connection.close()
+    lab.postgres.stop()
+    w.publish(records, size=10)
+    wait_for(lambda: "the broker gets its messages back" in w.log(), SECONDS, "the channel's end")
+    wait_for(lambda: w.lab.queues(w.vhost)["sms.update.0"] == (len(records) // 10 + 1, 0), SECONDS, "all of it ready, nothing unacked")
+    lab.postgres.start()
+    w.connection = lab.connect(w.database)
+    w.settled(lambda: w.rows() == w.model())
+    w.settled(w.idle)
+    w.stop()
+    w.check()
+
+
+def test_ends_while_the_database_is_away(world, lab):
+    w = world(flush_interval="100ms")
+    w.start()
+    ids = w.messages(5)
+    w.settled(lambda: w.post("", path="/readyz")[0] == 200)
+    w.connection.close()
+    lab.postgres.stop()
+    w.publish([w.submitted(s) for s in ids])
+    time.sleep(1)
+    w.stop()
+    lab.postgres.start()
+    w.connection = lab.connect(w.database)
+    assert set(w.states().values()) == {"queued"}
+    w.start("--consumer")
+    w.settled(lambda: set(w.states().values()) == {"submitted"})
+    w.stop()
+    w.check()
+
+
+def test_two_shards_meet_on_the_same_messages(world):
+    """A message handed over is told of in two queues: both consumers move the same rows, neither loses anything."""
+    w = world(flush_interval="100ms", shards=2)
+    w.start("--consumer")
+    ids = w.messages(300)
+    w.claim(ids, "beta", attempt=2)
+    alpha = [r for s in ids for r in (w.submitted(s), w.outcome(s, None, "throttled"))]
+    beta = [r for s in ids for r in (w.submitted(s, attempt=2, gateway="beta"), w.accepted(s, f"b{s}", attempt=2, gateway="beta"),
+                                     w.report(s, f"b{s}", attempt=2, gateway="beta"))]
+    for i in range(0, 600, 40):
+        w.publish(alpha[i:i + 40], queue="sms.update.0")
+        w.publish(beta[i * 3 // 2:i * 3 // 2 + 60], queue="sms.update.1")
+    w.settled(lambda: w.rows() == w.model())
+    w.stop()
+    w.check()
 
 
 def test_poison(world):
