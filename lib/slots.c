@@ -340,6 +340,17 @@ static void set_aside(const struct slots *s, const char *why)
                  L_STR("why", why));
 }
 
+/* Then it is not even locked: the dispatcher that it is meant for may be looking for it at this moment, and
+ * would take it for one that lives. */
+static bool is_of_another(int fd, const char *gateway)
+{
+    struct header h;
+    return pread(fd, &h, sizeof(h), 0) == (ssize_t)sizeof(h) &&
+           memcmp(h.magic, MAGIC, sizeof(h.magic)) == 0 &&
+           h.crc == crc32c(0, &h, offsetof(struct header, crc)) &&
+           strncmp(h.gateway, gateway, sizeof(h.gateway)) != 0;
+}
+
 /* 0: *ret is a dead dispatcher's file, locked by us; SLOTS_NONE: not this one. */
 static int recover_one(const char *dir, const char *name, const char *gateway, struct slots **ret)
 {
@@ -352,6 +363,8 @@ static int recover_one(const char *dir, const char *name, const char *gateway, s
     }
     if (s->fd < 0)
         return errno == ENOENT ? SLOTS_NONE : -errno;
+    if (gateway && is_of_another(s->fd, gateway))
+        return SLOTS_NONE;
     if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? SLOTS_NONE : -errno; /* its dispatcher lives */
     struct stat st;
