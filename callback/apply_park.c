@@ -150,6 +150,7 @@ struct page {
     size_t count;
     int64_t last_id;
     int rows;
+    bool own_shard; /* a key that came is used by whoever it came to; the hourly trial is shared out */
     struct arena arena;
 };
 
@@ -157,11 +158,10 @@ static void page_deinit(struct page *p)
 {
     free(p->steps);
     arena_deinit(&p->arena);
-    *p = (struct page){0};
+    *p = (struct page){.own_shard = p->own_shard};
 }
 
-/* One parked body, which we wrote ourselves: if it cannot be read any more it stays where a person sees it.
- */
+/* One parked body, which we wrote ourselves: if it cannot be read any more it stays for a person. */
 static void take_parked(struct apply *a, const struct gateways *gateways, const char *body, int64_t id,
                         struct page *page)
 {
@@ -178,7 +178,7 @@ static void take_parked(struct apply *a, const struct gateways *gateways, const 
                                .keep_days = a->o.keep_days,
                                .form = gateways_form(gateways, r->gateway, (enum step)r->step)};
     struct told *t = &page->steps[page->count];
-    if (mq_update_shard(r->gateway, (unsigned)a->o.shards) != (unsigned)a->o.shard)
+    if (page->own_shard && mq_update_shard(r->gateway, (unsigned)a->o.shards) != (unsigned)a->o.shard)
         return; /* another shard's consumer tries it */
     if (told_from_record(r, &rules, a->o.words, &page->arena, t) != NULL)
         return;
@@ -275,7 +275,7 @@ static int give_up(struct apply *a, int64_t id)
 
 int apply_parked_page(struct apply *a, const struct gateways *gateways, int64_t *io_after)
 {
-    cleanup_with(page_deinit) struct page page = {0};
+    cleanup_with(page_deinit) struct page page = {.own_shard = true};
     auto_params p = db_params_new();
     db_add_big(p, *io_after);
     int r = read_page(a, gateways, &sql_park_page, p, &page);
