@@ -4,9 +4,10 @@
 #include "lib/log.h"
 #include <pthread.h>
 
-#define WAIT_BASE_MS   500
-#define WAIT_MAX_MS    30000
-#define FORGOTTEN_MS   600000 /* a waiting run that nobody asked for in so long is done by another, or cancelled */
+#define WAIT_BASE_MS 500
+#define WAIT_MAX_MS  30000
+#define FORGOTTEN_MS                                                                                         \
+    600000 /* a waiting run that nobody asked for in so long is done by another, or cancelled */
 
 struct worker {
     struct run_job job;
@@ -94,7 +95,7 @@ void crew_start(struct crew *c, int64_t run_id, const char *rule, struct confhol
     struct worker *w = xmalloc(sizeof(*w));
 
     *w = (struct worker){
-        .job  = {.run_id = run_id, .rule = xstrdup(rule), .conf = confhold_ref(conf), .shared = c->shared},
+        .job = {.run_id = run_id, .rule = xstrdup(rule), .conf = confhold_ref(conf), .shared = c->shared},
         .next = c->workers,
     };
     if (pthread_create(&w->thread, NULL, work, w) != 0) {
@@ -114,14 +115,15 @@ static void wait_longer(struct crew *c, const struct run_job *job, int64_t now_m
     struct waiting **at = find_waiting(c, job->run_id);
 
     if (!*at) {
-        *at  = xmalloc(sizeof(**at));
+        *at = xmalloc(sizeof(**at));
         **at = (struct waiting){.run_id = job->run_id};
     }
     (*at)->tries++;
-    (*at)->asked_at   = now_mono_ms;
+    (*at)->asked_at = now_mono_ms;
     (*at)->not_before = now_mono_ms + clock_backoff_ms((*at)->tries, WAIT_BASE_MS, WAIT_MAX_MS);
     log_trouble_begins(&(*at)->trouble, "run waits",
-                       (const struct log_field[]){L_STR("rule", job->rule), L_INT("run", job->run_id), L_STR("why", job->why)},
+                       (const struct log_field[]){L_STR("rule", job->rule), L_INT("run", job->run_id),
+                                                  L_STR("why", job->why)},
                        3);
 }
 

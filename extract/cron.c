@@ -14,8 +14,8 @@ struct field {
     const char *expected;
 };
 
-static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun",
-                                          "jul", "aug", "sep", "oct", "nov", "dec", NULL};
+static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul",
+                                          "aug", "sep", "oct", "nov", "dec", NULL};
 static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
 
 enum { MINUTE, HOUR, DAY, MONTH, WEEKDAY, FIELDS };
@@ -30,7 +30,7 @@ static const struct field fields[FIELDS] = {
 static const struct {
     const char *word, *expression;
 } aliases[] = {
-    {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"},  {"@weekly", "0 0 * * 0"},
+    {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"}, {"@weekly", "0 0 * * 0"},
     {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@hourly", "0 * * * *"},
 };
 
@@ -53,12 +53,14 @@ static int value_of(const struct field *f, const char *s, size_t len)
 
 static int refuse(const struct field *f, const char *part, size_t len, const char *expected, char *message)
 {
-    snprintf(message, CRON_MESSAGE_SIZE, "%s: '%.*s': expected %s", f->name, (int)MIN_OF(len, (size_t)40), part, expected);
+    snprintf(message, CRON_MESSAGE_SIZE, "%s: '%.*s': expected %s", f->name, (int)MIN_OF(len, (size_t)40),
+             part, expected);
     return -EINVAL;
 }
 
 /* "*", "5", "1-5": the bounds. */
-static int read_range(const struct field *f, const char *s, size_t len, bool *ret_single, int ret[2], char *message)
+static int read_range(const struct field *f, const char *s, size_t len, bool *ret_single, int ret[2],
+                      char *message)
 {
     const char *dash = memchr(s, '-', len);
     char expected[120];
@@ -73,7 +75,8 @@ static int read_range(const struct field *f, const char *s, size_t len, bool *re
     ret[1] = dash ? value_of(f, dash + 1, len - (size_t)(dash - s) - 1) : ret[0];
     *ret_single = dash == NULL;
     if (ret[0] < 0 || ret[1] < 0) {
-        snprintf(expected, sizeof(expected), "%s, *, a range a-b, a step /n, or a list of these", f->expected);
+        snprintf(expected, sizeof(expected), "%s, *, a range a-b, a step /n, or a list of these",
+                 f->expected);
         return refuse(f, s, len, expected, message);
     }
     if (dash && ret[1] == 0 && f->names == weekday_names)
@@ -169,9 +172,10 @@ static const char *alias_of(const char *expression, char *message)
         if (strlen(aliases[i].word) == len && strncasecmp(aliases[i].word, expression + skip, len) == 0 &&
             expression[skip + len + strspn(expression + skip + len, " \t\n\r")] == '\0')
             return aliases[i].expression;
-    snprintf(message, CRON_MESSAGE_SIZE,
-             "'%.40s': expected @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, or five fields",
-             expression + skip);
+    snprintf(
+        message, CRON_MESSAGE_SIZE,
+        "'%.40s': expected @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, or five fields",
+        expression + skip);
     return NULL;
 }
 
@@ -189,7 +193,8 @@ int cron_parse(const char *expression, struct cron *ret, char message[CRON_MESSA
         return -EINVAL;
     if (!split(expression, part, len, &count)) {
         snprintf(message, CRON_MESSAGE_SIZE,
-                 "%d field%s: expected five: minute, hour, day of month, month, day of week", count, count == 1 ? "" : "s");
+                 "%d field%s: expected five: minute, hour, day of month, month, day of week", count,
+                 count == 1 ? "" : "s");
         return -EINVAL;
     }
     for (int i = 0; i < FIELDS; i++) {
@@ -198,12 +203,12 @@ int cron_parse(const char *expression, struct cron *ret, char message[CRON_MESSA
             return r;
     }
     c = (struct cron){
-        .minutes    = bits[MINUTE],
-        .hours      = (uint32_t)bits[HOUR],
-        .days       = (uint32_t)bits[DAY],
-        .months     = (uint32_t)bits[MONTH],
-        .weekdays   = (uint8_t)((bits[WEEKDAY] | bits[WEEKDAY] >> 7) & 0x7f),
-        .wildcard   = *part[MINUTE] == '*' || *part[HOUR] == '*',
+        .minutes = bits[MINUTE],
+        .hours = (uint32_t)bits[HOUR],
+        .days = (uint32_t)bits[DAY],
+        .months = (uint32_t)bits[MONTH],
+        .weekdays = (uint8_t)((bits[WEEKDAY] | bits[WEEKDAY] >> 7) & 0x7f),
+        .wildcard = *part[MINUTE] == '*' || *part[HOUR] == '*',
         .either_day = *part[DAY] != '*' && *part[WEEKDAY] != '*',
     };
     if (refuse_never(&c, part[DAY], len[DAY], message) < 0)
@@ -244,9 +249,11 @@ static void next_day(struct zone_civil *at)
     at->year++;
 }
 
-/* The first time of that day after the moment. Times of a day in order of the clock are in order of real time as
- * well, because a fixed time that comes twice counts at its first coming and the gap's times all become its end. */
-static int64_t fixed_in_day(const struct cron *c, const struct zone *z, struct zone_civil day, int64_t after_s)
+/* The first time of that day after the moment. Times of a day in order of the clock are in order of real time
+ * as well, because a fixed time that comes twice counts at its first coming and the gap's times all become
+ * its end. */
+static int64_t fixed_in_day(const struct cron *c, const struct zone *z, struct zone_civil day,
+                            int64_t after_s)
 {
     for (day.hour = 0; day.hour < 24; day.hour++) {
         if (!(c->hours >> day.hour & 1))

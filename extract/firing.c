@@ -3,7 +3,8 @@
 #include "lib/clock.h"
 #include <stdio.h>
 
-/* "YYYY-MM-DD HH:MM[:SS]" on the rule's clock. In the spring gap: the first moment after it; twice in autumn: the first. */
+/* "YYYY-MM-DD HH:MM[:SS]" on the rule's clock. In the spring gap: the first moment after it; twice in autumn:
+ * the first. */
 static bool parse_local(const char *s, const struct zone *z, int64_t *ret_ms)
 {
     struct zone_civil c = {0}, back;
@@ -18,8 +19,8 @@ static bool parse_local(const char *s, const struct zone *z, int64_t *ret_ms)
             return false;
         n += m;
     }
-    if (s[n] != '\0' || c.month < 1 || c.month > 12 || c.day < 1 || c.hour < 0 || c.hour > 23 || c.minute < 0 ||
-        c.minute > 59 || c.second < 0 || c.second > 59)
+    if (s[n] != '\0' || c.month < 1 || c.month > 12 || c.day < 1 || c.hour < 0 || c.hour > 23 ||
+        c.minute < 0 || c.minute > 59 || c.second < 0 || c.second > 59)
         return false;
     if (zone_utc_of(z, &c, utc) != ZONE_GAP) {
         back = zone_civil_at(z, utc[0]);
@@ -35,8 +36,8 @@ int firing_plan_init(struct firing_plan *p, const char *schedule, const char *at
 {
     *p = (struct firing_plan){.once = *at != '\0', .zone = zone_open(time_zone)};
     if (!p->zone) {
-        snprintf(message, CRON_MESSAGE_SIZE, "time_zone: '%.60s': expected a name of the tz database such as Europe/Berlin",
-                 time_zone);
+        snprintf(message, CRON_MESSAGE_SIZE,
+                 "time_zone: '%.60s': expected a name of the tz database such as Europe/Berlin", time_zone);
         return -EINVAL;
     }
     if (p->once ? clock_parse_iso(at, &p->at_ms) || parse_local(at, p->zone, &p->at_ms)
@@ -44,7 +45,9 @@ int firing_plan_init(struct firing_plan *p, const char *schedule, const char *at
         return 0;
     if (p->once)
         snprintf(message, CRON_MESSAGE_SIZE,
-                 "at: '%.60s': expected YYYY-MM-DD HH:MM in the rule's time_zone, or a time with its zone as in RFC 3339", at);
+                 "at: '%.60s': expected YYYY-MM-DD HH:MM in the rule's time_zone, or a time with its zone as "
+                 "in RFC 3339",
+                 at);
     firing_plan_deinit(p);
     return -EINVAL;
 }

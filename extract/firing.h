@@ -1,9 +1,9 @@
 /* Which firings of a rule are to be entered now, and as what. Pure: the scheduler asks, and writes the rows.
  *
- * A rule fires by a cron schedule or at one moment (`at:`). Looked at are the firings after the latest of: the moment
- * from which the rule is planned, its last entered firing, and look_back before now. The newest of them is run (`due`,
- * or `missed` if it is more than FIRING_LATE_MS late and the rule says run_once); all others are entered as skipped,
- * so that each firing has its row and its reason. */
+ * A rule fires by a cron schedule or at one moment (`at:`). Looked at are the firings after the latest of:
+ * the moment from which the rule is planned, its last entered firing, and look_back before now. The newest of
+ * them is run (`due`, or `missed` if it is more than FIRING_LATE_MS late and the rule says run_once); all
+ * others are entered as skipped, so that each firing has its row and its reason. */
 #pragma once
 #include "extract/cron.h"
 #include "lib/base.h"
@@ -16,12 +16,12 @@
 struct firing_plan {
     struct cron cron;
     struct zone *zone;
-    bool once;     /* by at_ms, not by cron */
+    bool once; /* by at_ms, not by cron */
     int64_t at_ms;
 };
 /* Exactly one of schedule and at is not "". 0 (firing_plan_deinit), or -EINVAL with a message. */
-int must_check firing_plan_init(struct firing_plan *p, const char *schedule, const char *at, const char *time_zone,
-                                char message[CRON_MESSAGE_SIZE]);
+int must_check firing_plan_init(struct firing_plan *p, const char *schedule, const char *at,
+                                const char *time_zone, char message[CRON_MESSAGE_SIZE]);
 void firing_plan_deinit(struct firing_plan *p);
 /* The first firing after that moment, FIRING_NEVER if there is none. */
 int64_t firing_next(const struct firing_plan *p, int64_t after_ms);
@@ -44,7 +44,8 @@ struct firing_question {
     enum conf_missed missed;
 };
 /* Oldest first, at most FIRING_MAX. */
-size_t firing_due(const struct firing_plan *p, const struct firing_question *q, struct firing out[FIRING_MAX]);
+size_t firing_due(const struct firing_plan *p, const struct firing_question *q,
+                  struct firing out[FIRING_MAX]);
 
 const char *firing_origin(enum firing_verdict v); /* run.origin: "schedule" or "missed" */
 const char *firing_state(enum firing_verdict v);  /* run.state: "new" or "skipped" */

@@ -3,7 +3,8 @@
 #include "lib/clock.h"
 #include <stdio.h>
 
-enum gate gate_decide(const struct run_row *run, const struct conf_rule *rule, int64_t now_ms, char why[GATE_WHY_SIZE])
+enum gate gate_decide(const struct run_row *run, const struct conf_rule *rule, int64_t now_ms,
+                      char why[GATE_WHY_SIZE])
 {
     char iso[CLOCK_ISO_SIZE];
 
@@ -23,8 +24,8 @@ enum gate gate_decide(const struct run_row *run, const struct conf_rule *rule, i
         return GATE_HOLD;
     }
     if (!run->once_per_known) {
-        /* This process has another once_per than the accepted one, and the row says no hold: it was accepted with
-         * another configuration than ours. Reading with ours would send everything again. */
+        /* This process has another once_per than the accepted one, and the row says no hold: it was accepted
+         * with another configuration than ours. Reading with ours would send everything again. */
         snprintf(why, GATE_WHY_SIZE, "%s: once_per here is not the one that was accepted", rule->file);
         return GATE_HOLD;
     }

@@ -4,13 +4,14 @@
 #include "lib/record.h"
 #include <assert.h>
 
-void reading_init(struct reading *r, const struct conf_rule *rule, const char *country, const struct str_list *only_to)
+void reading_init(struct reading *r, const struct conf_rule *rule, const char *country,
+                  const struct str_list *only_to)
 {
     *r = (struct reading){.rule = rule, .country = country, .deliver_only_to = only_to};
-    r->keys        = key_maker_new(rule->name);
-    r->once_at     = xcalloc(rule->once_per.count + 1, sizeof(*r->once_at));
+    r->keys = key_maker_new(rule->name);
+    r->once_at = xcalloc(rule->once_per.count + 1, sizeof(*r->once_at));
     r->once_values = xcalloc(rule->once_per.count + 1, sizeof(*r->once_values));
-    r->only_to     = xcalloc(only_to->count + 1, sizeof(*r->only_to));
+    r->only_to = xcalloc(only_to->count + 1, sizeof(*r->only_to));
     for (size_t i = 0; i < only_to->count; i++) {
         int64_t n;
         if (number_normalise(only_to->items[i], country, &n) == NUMBER_OK)
@@ -31,10 +32,10 @@ void reading_deinit(struct reading *r)
 void group_init(struct group *g, size_t max_rows)
 {
     *g = (struct group){.max = max_rows};
-    g->keys         = xcalloc(max_rows, sizeof(*g->keys));
-    g->numbers      = xcalloc(max_rows, sizeof(*g->numbers));
-    g->bodies_at    = xcalloc(max_rows, sizeof(*g->bodies_at));
-    g->skip_keys    = xcalloc(max_rows, sizeof(*g->skip_keys));
+    g->keys = xcalloc(max_rows, sizeof(*g->keys));
+    g->numbers = xcalloc(max_rows, sizeof(*g->numbers));
+    g->bodies_at = xcalloc(max_rows, sizeof(*g->bodies_at));
+    g->skip_keys = xcalloc(max_rows, sizeof(*g->skip_keys));
     g->skip_reasons = xcalloc(max_rows, sizeof(*g->skip_reasons));
 }
 
@@ -84,8 +85,8 @@ static int find_columns(struct reading *r, const struct source_row *row, const c
         if (!find_column(row, *ret_missing, &r->once_at[i]))
             return GROUP_NO_COLUMN;
     }
-    *ret_missing     = NULL;
-    r->cells         = xcalloc(row->count + 1, sizeof(*r->cells));
+    *ret_missing = NULL;
+    r->cells = xcalloc(row->count + 1, sizeof(*r->cells));
     r->columns_known = true;
     return 0;
 }
@@ -130,13 +131,13 @@ static char *not_owned(const char *s)
 static bool encode(struct group *g, const struct reading *r, const struct source_row *row, int64_t number)
 {
     struct row_record record = {
-        .number      = number,
-        .run         = r->run_id,
-        .rule        = r->rule->name,
-        .tmpl        = r->rule->template_name,
-        .lane        = r->rule->lane,
+        .number = number,
+        .run = r->run_id,
+        .rule = r->rule->name,
+        .tmpl = r->rule->template_name,
+        .lane = r->rule->lane,
         .valid_until = r->valid_until_ms,
-        .row         = {r->cells, row->count},
+        .row = {r->cells, row->count},
     };
 
     for (size_t i = 0; i < row->count; i++)
@@ -169,9 +170,10 @@ int group_add(struct group *g, struct reading *r, const struct source_row *row, 
         skip(g, key, "row_too_long");
     else {
         memcpy(g->keys[g->count], key, KEY_SIZE);
-        g->numbers[g->count]   = number;
+        g->numbers[g->count] = number;
         g->bodies_at[g->count] = g->bodies.len;
-        buf_add(&g->bodies, g->record.data + strlen(GROUP_HEAD), g->record.len - strlen(GROUP_HEAD) + 1); /* and its NUL */
+        buf_add(&g->bodies, g->record.data + strlen(GROUP_HEAD),
+                g->record.len - strlen(GROUP_HEAD) + 1); /* and its NUL */
         g->count++;
     }
     return 0;

@@ -15,9 +15,11 @@ struct history_guard *history_guard_new(const char *state_dir)
 {
     struct history_guard *g = xmalloc(sizeof(*g));
 
-    /* The first service on a machine makes the directory; that it could not is said by what is written into it. */
+    /* The first service on a machine makes the directory; that it could not is said by what is written into
+     * it. */
     (void)mkdir(state_dir, 0700);
-    *g = (struct history_guard){.lock = PTHREAD_MUTEX_INITIALIZER, .history = history_new(state_dir, "extract")};
+    *g = (struct history_guard){.lock = PTHREAD_MUTEX_INITIALIZER,
+                                .history = history_new(state_dir, "extract")};
     return g;
 }
 

@@ -1,5 +1,6 @@
-/* lib/history for many threads: each connection of this process is looked at before it is used, and again every few
- * seconds, so that nothing is entered or published in a database that has lost history (lib/history.h). */
+/* lib/history for many threads: each connection of this process is looked at before it is used, and again
+ * every few seconds, so that nothing is entered or published in a database that has lost history
+ * (lib/history.h). */
 #pragma once
 #include "lib/base.h"
 #include "lib/db.h"

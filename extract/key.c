@@ -5,8 +5,8 @@
 #include <openssl/evp.h>
 
 struct key_maker {
-    EVP_MD *sha256;        /* fetched once: fetching costs more than a row's digest */
-    EVP_MD_CTX *of_rule;   /* the rule's name is in it already */
+    EVP_MD *sha256;      /* fetched once: fetching costs more than a row's digest */
+    EVP_MD_CTX *of_rule; /* the rule's name is in it already */
     EVP_MD_CTX *of_row;
 };
 
@@ -19,9 +19,10 @@ static void must(int ok)
 
 static void add_part(EVP_MD_CTX *ctx, const char *s)
 {
-    size_t len            = strlen(s);
-    const uint8_t size[8] = {(uint8_t)(len >> 56), (uint8_t)(len >> 48), (uint8_t)(len >> 40), (uint8_t)(len >> 32),
-                             (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),  (uint8_t)len};
+    size_t len = strlen(s);
+    const uint8_t size[8] = {(uint8_t)(len >> 56), (uint8_t)(len >> 48), (uint8_t)(len >> 40),
+                             (uint8_t)(len >> 32), (uint8_t)(len >> 24), (uint8_t)(len >> 16),
+                             (uint8_t)(len >> 8),  (uint8_t)len};
 
     must(EVP_DigestUpdate(ctx, size, sizeof(size)));
     must(EVP_DigestUpdate(ctx, s, len));
@@ -64,7 +65,7 @@ static char *to_hex(const uint8_t *bytes, size_t count, char *out)
     static const char digits[] = "0123456789abcdef";
 
     for (size_t i = 0; i < count; i++) {
-        out[2 * i]     = digits[bytes[i] >> 4];
+        out[2 * i] = digits[bytes[i] >> 4];
         out[2 * i + 1] = digits[bytes[i] & 15];
     }
     out[2 * count] = '\0';

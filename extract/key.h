@@ -5,8 +5,8 @@
 #define KEY_SIZE     16
 #define KEY_HEX_SIZE 33
 
-/* First 16 bytes of SHA-256 over the rule's name and the values of its once_per columns, each with its length before
- * it, so that no two lists of values ("ab","c" and "a","bc") give the same bytes. No value is NULL. */
+/* First 16 bytes of SHA-256 over the rule's name and the values of its once_per columns, each with its length
+ * before it, so that no two lists of values ("ab","c" and "a","bc") give the same bytes. No value is NULL. */
 struct key_maker; /* keeps the digest's context from row to row; one thread */
 struct key_maker *key_maker_new(const char *rule);
 void key_maker_free(struct key_maker *k);

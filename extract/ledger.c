@@ -28,7 +28,7 @@ struct ledger {
     int pass;
     struct pass_options options;
     char queue[MQ_QUEUE_SIZE];
-    char *over_why; /* of a run with too many new messages */
+    char *over_why;        /* of a run with too many new messages */
     struct buf head, tail; /* of a chunk */
     struct db_params *params;
     const char **texts; /* pointers for the arrays of a group */
@@ -45,13 +45,13 @@ struct ledger *ledger_new(const struct conf_main *conf, int64_t run_id)
 
     snprintf(name, sizeof(name), "smschain-extract run %" PRId64, run_id);
     *l = (struct ledger){
-        .run_id                = run_id,
+        .run_id = run_id,
         .partitions_ahead_days = conf->database.partitions_ahead_days,
-        .params                = db_params_new(),
+        .params = db_params_new(),
         .db = db_new(&(struct db_options){.conninfo = conf->database.conninfo,
-                                          .user     = conf->extract.service.database_user,
+                                          .user = conf->extract.service.database_user,
                                           .password = conf->extract.service.database_password,
-                                          .name     = name}),
+                                          .name = name}),
     };
     chunk_begin(&l->head, RECORD_ROWS);
     chunk_end(&l->tail);
@@ -91,7 +91,8 @@ static int outcome(struct ledger *l, const char *what, int r)
     if (r == DB_CONSTRAINT || r == DB_BAD_DATA || r == DB_OTHER)
         snprintf(l->why, sizeof(l->why), "the ledger refuses %s with error %s", what, db_sqlstate(l->db));
     else
-        snprintf(l->why, sizeof(l->why), "%s: %.*s", what, (int)strcspn(words, "\n"), *words ? words : "no connection");
+        snprintf(l->why, sizeof(l->why), "%s: %.*s", what, (int)strcspn(words, "\n"),
+                 *words ? words : "no connection");
     if (r < 0)
         return r;
     /* A statement may be done again later; a missing right is given while we wait. */
@@ -120,18 +121,19 @@ int ledger_look(struct ledger *l, const struct str_list *once_per, struct run_ro
 
     db_params_clear(l->params);
     db_add_big(l->params, l->run_id);
-    db_add_text_array(l->params, once_per ? (const char *const *)once_per->items : NULL, once_per ? once_per->count : 0);
+    db_add_text_array(l->params, once_per ? (const char *const *)once_per->items : NULL,
+                      once_per ? once_per->count : 0);
     r = db_run(l->db, &sql_run_look, l->params, &res);
     if (r != 0)
         return outcome(l, "the run's row", r);
     if (db_rows(res) == 0)
         return LEDGER_NOT_OURS;
     *ret = (struct run_row){
-        .scheduled_ms   = db_time_ms(res, 0, 2),
-        .pass           = (int)db_big(res, 0, 3),
+        .scheduled_ms = db_time_ms(res, 0, 2),
+        .pass = (int)db_big(res, 0, 3),
         .once_per_known = db_bool(res, 0, 6),
-        .cancelled      = db_bool(res, 0, 7),
-        .paused         = db_bool(res, 0, 8),
+        .cancelled = db_bool(res, 0, 7),
+        .paused = db_bool(res, 0, 8),
     };
     snprintf(ret->state, sizeof(ret->state), "%s", db_text(res, 0, 0));
     snprintf(ret->why, sizeof(ret->why), "%s", db_text(res, 0, 1));
@@ -163,12 +165,13 @@ int ledger_begin(struct ledger *l, const struct pass_options *options)
     int r;
 
     l->options = *options;
-    l->sent    = NULL;
+    l->sent = NULL;
     mq_queue_render(options->rule->lane, l->queue);
     free(l->over_why);
-    l->over_why = xasprintf("more than max_recipients (%" PRId64 ") new messages: reading has stopped and nothing more "
-                            "leaves; look at the rule's SQL, then: smschain release %" PRId64,
-                            options->max_recipients, l->run_id);
+    l->over_why =
+        xasprintf("more than max_recipients (%" PRId64 ") new messages: reading has stopped and nothing more "
+                  "leaves; look at the rule's SQL, then: smschain release %" PRId64,
+                  options->max_recipients, l->run_id);
     r = see_template(l, options->template);
     db_params_clear(l->params);
     db_add_big(l->params, l->run_id);
@@ -187,7 +190,7 @@ int ledger_begin(struct ledger *l, const struct pass_options *options)
 static const char **room_for(struct ledger *l, size_t count)
 {
     if (count > l->texts_max) {
-        l->texts     = xrealloc(l->texts, count * sizeof(*l->texts));
+        l->texts = xrealloc(l->texts, count * sizeof(*l->texts));
         l->texts_max = count;
     }
     return l->texts;
@@ -233,9 +236,9 @@ int ledger_send(struct ledger *l, const struct group *g)
 {
     int r;
 
-    l->sent  = g;
+    l->sent = g;
     l->tries = 0;
-    r        = start(l);
+    r = start(l);
     FAULT("extract.group_sent");
     return outcome(l, "a group of rows", r);
 }
@@ -293,10 +296,10 @@ int ledger_wait(struct ledger *l, struct group_outcome *ret)
     if (db_rows(res) == 0)
         return LEDGER_NOT_OURS;
     *ret = (struct group_outcome){
-        .held      = strcmp(db_text(res, 0, 0), "held") == 0,
-        .rows_new  = db_big(res, 0, 1),
+        .held = strcmp(db_text(res, 0, 0), "held") == 0,
+        .rows_new = db_big(res, 0, 1),
         .cancelled = db_bool(res, 0, 2),
-        .paused    = db_bool(res, 0, 3),
+        .paused = db_bool(res, 0, 3),
     };
     return 0;
 }
@@ -311,8 +314,8 @@ static int close_row(struct ledger *l, const char *state, const char *why)
     return db_run(l->db, &sql_run_close, l->params, NULL);
 }
 
-/* Inside the transaction: the balance, and what becomes of the run. A balance that does not hold is a mistake of ours;
- * nothing of such a run leaves before a person has looked. */
+/* Inside the transaction: the balance, and what becomes of the run. A balance that does not hold is a mistake
+ * of ours; nothing of such a run leaves before a person has looked. */
 static int end_row(struct ledger *l, struct balance *ret, bool *ret_ours)
 {
     auto_result res = NULL;
@@ -329,12 +332,12 @@ static int end_row(struct ledger *l, struct balance *ret, bool *ret_ours)
     if (!*ret_ours)
         return 0;
     *ret = (struct balance){
-        .rows      = db_big(res, 0, 0),
-        .gone      = db_big(res, 0, 1),
-        .new_      = db_big(res, 0, 2),
-        .seen      = db_big(res, 0, 3),
+        .rows = db_big(res, 0, 0),
+        .gone = db_big(res, 0, 1),
+        .new_ = db_big(res, 0, 2),
+        .seen = db_big(res, 0, 3),
         .duplicate = db_big(res, 0, 4),
-        .invalid   = db_big(res, 0, 5),
+        .invalid = db_big(res, 0, 5),
         .suppressed = db_big(res, 0, 6),
     };
     if (balance_holds(ret))
@@ -346,7 +349,7 @@ static int end_row(struct ledger *l, struct balance *ret, bool *ret_ours)
 int ledger_end(struct ledger *l, struct balance *ret)
 {
     bool ours = false;
-    int r     = db_begin(l->db);
+    int r = db_begin(l->db);
 
     if (r == 0)
         r = end_row(l, ret, &ours);

@@ -1,5 +1,5 @@
-/* The ledger: what a run does in the pipeline's database, on a connection of its own. One statement enters a group
- * (group_enter.sql), sent without waiting: the next group is read while the server is at work.
+/* The ledger: what a run does in the pipeline's database, on a connection of its own. One statement enters a
+ * group (group_enter.sql), sent without waiting: the next group is read while the server is at work.
  *
  * Calls give 0, one of the answers below, or < 0: the database is away, or cannot do it now (ledger_why). */
 #pragma once
@@ -11,7 +11,8 @@
 
 enum {
     LEDGER_NOT_OURS = 1, /* the run is somebody else's, or not to be read any more */
-    LEDGER_REFUSED  = 2, /* the database refuses for good (ledger_why): a right is missing, or a mistake of ours */
+    LEDGER_REFUSED =
+        2, /* the database refuses for good (ledger_why): a right is missing, or a mistake of ours */
 };
 
 struct ledger;
@@ -45,7 +46,7 @@ int must_check ledger_begin(struct ledger *l, const struct pass_options *options
 /* Sends the group; it is kept until ledger_wait has given 0. */
 int must_check ledger_send(struct ledger *l, const struct group *g);
 struct group_outcome {
-    bool held;      /* over max_recipients: nothing more is to be read */
+    bool held; /* over max_recipients: nothing more is to be read */
     bool cancelled, paused;
     int64_t rows_new;
 };

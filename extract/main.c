@@ -14,7 +14,7 @@
 static void init_log(const struct conf_main *m)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_level least              = LOG_LEVEL_INFO;
+    enum log_level least = LOG_LEVEL_INFO;
 
     for (size_t i = 0; i < COUNT_OF(levels); i++)
         if (strcmp(levels[i], m->log_level) == 0)
@@ -33,11 +33,12 @@ static void reload(const char *dir, struct scheduler *scheduler)
         return;
     }
     scheduler_reload(scheduler, confhold_new(conf));
-    log_info("the configuration is loaded again; runs being read keep theirs, connections change at the next start");
+    log_info("the configuration is loaded again; runs being read keep theirs, connections change at the next "
+             "start");
 }
 
-/* Threads that hang in a source's database keep nothing that matters: their runs stay `reading`, and their locks go
- * with the process. */
+/* Threads that hang in a source's database keep nothing that matters: their runs stay `reading`, and their
+ * locks go with the process. */
 static void leave_running(void)
 {
     log_warn("ends while a source has not answered: its run is taken up again later");
@@ -56,7 +57,8 @@ int main(int argc, char **argv)
     int code = 0;
 
     stop_init();
-    dir = conf_arguments(argc, argv, "extract", "reads the rules' rows into the ledger and publishes them", &code);
+    dir = conf_arguments(argc, argv, "extract", "reads the rules' rows into the ledger and publishes them",
+                         &code);
     if (!dir)
         return code;
     conf_set_checkers(&(struct conf_checkers){.cron = cron_check});
@@ -69,8 +71,8 @@ int main(int argc, char **argv)
     init_log(&conf->main);
     log_info("started", L_INT("rules", conf->rule_count), L_INT("sources", conf->source_count));
     shared.history = history_guard_new(conf->main.state_dir);
-    outbox         = outbox_start(conf, &shared);
-    scheduler      = scheduler_new(confhold_new(conf), &shared);
+    outbox = outbox_start(conf, &shared);
+    scheduler = scheduler_new(confhold_new(conf), &shared);
     while (!stop_requested()) {
         if (stop_reload_taken())
             reload(dir, scheduler);

@@ -17,7 +17,8 @@
 
 #define TAKE_ROWS_MAX  1000      /* a transaction */
 #define TAKE_BYTES_MAX (4 << 20) /* of bodies in memory */
-#define BROKER_WAIT_MS 15000     /* for confirms, with the rows locked; longer: they are given back and taken again */
+#define BROKER_WAIT_MS                                                                                       \
+    15000 /* for confirms, with the rows locked; longer: they are given back and taken again */
 #define HISTORY_EVERY_MS 4000
 
 struct outbox {
@@ -88,7 +89,7 @@ static bool database_is_there(struct outbox *o)
     if (!history_guard_fine(o->shared->history, o->db))
         return false;
     o->looked_at_history = now;
-    o->generation        = db_generation(o->db);
+    o->generation = db_generation(o->db);
     return true;
 }
 
@@ -104,7 +105,8 @@ static void collect(struct outbox *o)
     }
 }
 
-/* Publishes all rows and waits for every outcome. False: the broker went away for long; nothing more will come. */
+/* Publishes all rows and waits for every outcome. False: the broker went away for long; nothing more will
+ * come. */
 static bool publish(struct outbox *o, const struct db_result *rows)
 {
     int64_t deadline = clock_mono_ms() + BROKER_WAIT_MS;
@@ -113,10 +115,10 @@ static bool publish(struct outbox *o, const struct db_result *rows)
     o->confirmed_count = o->returned_count = 0;
     while (o->confirmed_count + o->returned_count < (size_t)count) {
         while (next < count) {
-            const char *body    = db_text(rows, next, 2);
-            struct mq_message m = {.queue  = db_text(rows, next, 1),
-                                   .body   = body,
-                                   .len    = strlen(body),
+            const char *body = db_text(rows, next, 2);
+            struct mq_message m = {.queue = db_text(rows, next, 1),
+                                   .body = body,
+                                   .len = strlen(body),
                                    .cookie = (uint64_t)db_big(rows, next, 0)};
             if (mq_publish(o->publisher, &m) != 0)
                 break; /* the window is full */
@@ -144,7 +146,8 @@ static void say_returned(struct outbox *o)
     if (o->returned_count == 0)
         log_trouble_ends(&o->queue_trouble, "outbox: every chunk has its queue again");
     else
-        log_trouble_begins(&o->queue_trouble, "outbox: chunks whose queue does not exist are kept; smschain migrate makes it",
+        log_trouble_begins(&o->queue_trouble,
+                           "outbox: chunks whose queue does not exist are kept; smschain migrate makes it",
                            (const struct log_field[]){L_INT("chunks", o->returned_count)}, 1);
 }
 
@@ -219,24 +222,24 @@ struct outbox *outbox_start(const struct conf *conf, struct extract_shared *shar
     const struct conf_main *m = &conf->main;
 
     *o = (struct outbox){
-        .shared  = shared,
-        .params  = db_params_new(),
+        .shared = shared,
+        .params = db_params_new(),
         .poll_ms = m->extract.outbox_poll_ms,
-        .db      = db_new(&(struct db_options){.conninfo = m->database.conninfo,
-                                               .user     = m->extract.service.database_user,
-                                               .password = m->extract.service.database_password,
-                                               .name     = "smschain-extract outbox"}),
-        .mq = {.host        = xstrdup(m->broker.host),
-               .vhost       = xstrdup(m->broker.vhost),
-               .user        = xstrdup(m->extract.service.broker_user),
-               .password    = xstrdup(m->extract.service.broker_password),
-               .port        = (int)m->broker.port,
-               .name        = "smschain-extract outbox",
+        .db = db_new(&(struct db_options){.conninfo = m->database.conninfo,
+                                          .user = m->extract.service.database_user,
+                                          .password = m->extract.service.database_password,
+                                          .name = "smschain-extract outbox"}),
+        .mq = {.host = xstrdup(m->broker.host),
+               .vhost = xstrdup(m->broker.vhost),
+               .user = xstrdup(m->extract.service.broker_user),
+               .password = xstrdup(m->extract.service.broker_password),
+               .port = (int)m->broker.port,
+               .name = "smschain-extract outbox",
                .heartbeat_s = (int)(m->broker.heartbeat_ms / 1000),
-               .tls         = m->broker.tls,
-               .ca_file     = m->broker.ca_file && *m->broker.ca_file ? xstrdup(m->broker.ca_file) : NULL},
+               .tls = m->broker.tls,
+               .ca_file = m->broker.ca_file && *m->broker.ca_file ? xstrdup(m->broker.ca_file) : NULL},
         .confirmed = xcalloc(2 * TAKE_ROWS_MAX, sizeof(int64_t)),
-        .returned  = xcalloc(2 * TAKE_ROWS_MAX, sizeof(int64_t)),
+        .returned = xcalloc(2 * TAKE_ROWS_MAX, sizeof(int64_t)),
     };
     o->publisher = new_publisher(o);
     if (pthread_create(&o->thread, NULL, outbox_thread, o) != 0)

@@ -1,10 +1,11 @@
-/* The outbox's publisher: takes chunks that may leave, publishes them with confirms, marks them. Any number of processes
- * may do it at the same time (FOR UPDATE SKIP LOCKED). Dying between the confirm and the mark publishes a chunk twice:
- * the claim takes care of it. */
+/* The outbox's publisher: takes chunks that may leave, publishes them with confirms, marks them. Any number
+ * of processes may do it at the same time (FOR UPDATE SKIP LOCKED). Dying between the confirm and the mark
+ * publishes a chunk twice: the claim takes care of it. */
 #pragma once
 #include "extract/run.h"
 #include "lib/conf.h"
 
 struct outbox;
-struct outbox *outbox_start(const struct conf *conf, struct extract_shared *shared); /* copies what it needs */
+struct outbox *outbox_start(const struct conf *conf,
+                            struct extract_shared *shared); /* copies what it needs */
 void outbox_join(struct outbox *o); /* after stop_requested: waits for its end, frees it */

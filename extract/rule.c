@@ -9,8 +9,8 @@ static int sync_one(struct db *d, const struct conf_rule *rule, int64_t now_ms)
     char hash[SQL_HASH_SIZE];
     auto_params p = db_params_new();
     auto_result res = NULL;
-    auto_free char *schedule = xasprintf("%s%s in %s", *rule->at ? "at " : "", *rule->at ? rule->at : rule->schedule,
-                                         rule->time_zone);
+    auto_free char *schedule = xasprintf("%s%s in %s", *rule->at ? "at " : "",
+                                         *rule->at ? rule->at : rule->schedule, rule->time_zone);
     int r;
 
     db_add_text(p, rule->name);

@@ -1,5 +1,5 @@
-/* The rows of rules: what the database remembers of a rule, so that a changed once_per, a new id over a known SQL text
- * or a changed schedule do not send what nobody meant (rule_sync.sql). */
+/* The rows of rules: what the database remembers of a rule, so that a changed once_per, a new id over a known
+ * SQL text or a changed schedule do not send what nobody meant (rule_sync.sql). */
 #pragma once
 #include "extract/firing.h"
 #include "lib/base.h"

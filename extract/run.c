@@ -13,7 +13,8 @@
 #include <stdio.h>
 
 #define HISTORY_EVERY_MS 4000
-#define GROUP_AGE_MS     1000 /* a slow source's rows do not wait longer for company, and a stop, pause or cancel is seen */
+#define GROUP_AGE_MS                                                                                         \
+    1000 /* a slow source's rows do not wait longer for company, and a stop, pause or cancel is seen */
 
 struct run {
     struct run_job *job;
@@ -41,8 +42,8 @@ static enum run_result close_run(struct run *r, const char *state, const char *w
 
     if (x != 0)
         return again(r, ledger_why(r->ledger));
-    log_warn("run is not read", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id), L_STR("state", state),
-             L_STR("why", why));
+    log_warn("run is not read", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id),
+             L_STR("state", state), L_STR("why", why));
     return RUN_ENDED;
 }
 
@@ -56,7 +57,8 @@ static enum run_result ledger_trouble(struct run *r, int x)
     if (x < 0)
         return again(r, ledger_why(r->ledger));
     snprintf(why, sizeof(why), "%s", ledger_why(r->ledger));
-    log_error("the ledger refuses a run", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id), L_STR("why", why));
+    log_error("the ledger refuses a run", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id),
+              L_STR("why", why));
     return close_run(r, "failed", why);
 }
 
@@ -67,7 +69,8 @@ static enum run_result source_trouble(struct run *r, int x)
 
     if (x < 0)
         return again(r, source_why(r->source));
-    snprintf(why, sizeof(why), "%s:%d: %s", r->rule->file, r->rule->sql_line + source_line(r->source), source_why(r->source));
+    snprintf(why, sizeof(why), "%s:%d: %s", r->rule->file, r->rule->sql_line + source_line(r->source),
+             source_why(r->source));
     return close_run(r, "failed", why);
 }
 
@@ -75,8 +78,8 @@ static enum run_result missing_column(struct run *r, const char *column)
 {
     char why[GATE_WHY_SIZE];
 
-    snprintf(why, sizeof(why), "%s:%d: the SQL gives no column %s, which %s names", r->rule->file, r->rule->sql_line, column,
-             column == r->rule->number_column ? "number_column" : "once_per");
+    snprintf(why, sizeof(why), "%s:%d: the SQL gives no column %s, which %s names", r->rule->file,
+             r->rule->sql_line, column, column == r->rule->number_column ? "number_column" : "once_per");
     return close_run(r, "failed", why);
 }
 
@@ -91,7 +94,8 @@ static enum run_result settle(struct run *r, bool *ret_stop)
         return ledger_trouble(r, x);
     if (o.held) {
         log_warn("run is held: more new messages than max_recipients", L_STR("rule", r->job->rule),
-                 L_INT("run", r->job->run_id), L_INT("max_recipients", r->rule->max_recipients), L_INT("new", o.rows_new));
+                 L_INT("run", r->job->run_id), L_INT("max_recipients", r->rule->max_recipients),
+                 L_INT("new", o.rows_new));
         return RUN_ENDED;
     }
     if (o.cancelled)
@@ -132,7 +136,8 @@ static bool is_due(struct run *r, const struct group *g)
     return group_is_full(g) || now - r->group_began >= GROUP_AGE_MS;
 }
 
-/* Reads all rows into the ledger. RUN_ENDED without *ret_stop: the source's end was reached and all is committed. */
+/* Reads all rows into the ledger. RUN_ENDED without *ret_stop: the source's end was reached and all is
+ * committed. */
 static enum run_result read_rows(struct run *r, bool *ret_stop)
 {
     enum run_result result = RUN_ENDED;
@@ -181,8 +186,8 @@ static enum run_result finish(struct run *r)
     FAULT("extract.run_ended");
     if (!balance_holds(&b)) {
         char text[BALANCE_TEXT_SIZE];
-        log_error("run is held: its balance does not hold", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id),
-                  L_STR("balance", balance_text(&b, text)));
+        log_error("run is held: its balance does not hold", L_STR("rule", r->job->rule),
+                  L_INT("run", r->job->run_id), L_STR("balance", balance_text(&b, text)));
         return RUN_ENDED;
     }
     log_info("run is read", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id), L_INT("rows", b.rows),
@@ -198,8 +203,8 @@ static enum run_result read_pass(struct run *r)
     bool stop;
     int x;
     struct pass_options options = {
-        .rule           = r->rule,
-        .template       = conf_template(r->conf, r->rule->template_name),
+        .rule = r->rule,
+        .template = conf_template(r->conf, r->rule->template_name),
         .valid_until_ms = r->row.scheduled_ms + r->rule->valid_for_ms,
         .max_recipients = gate_max_recipients(&r->row, r->rule),
     };
@@ -216,7 +221,7 @@ static enum run_result read_pass(struct run *r)
     if (x != 0)
         return ledger_trouble(r, x);
     FAULT("extract.pass_begun");
-    r->reading.run_id         = r->job->run_id;
+    r->reading.run_id = r->job->run_id;
     r->reading.valid_until_ms = options.valid_until_ms;
     result = read_rows(r, &stop);
     return stop ? result : finish(r);

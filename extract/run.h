@@ -1,5 +1,5 @@
-/* One run on one thread: its lock, one pass over its rows, its end. Whatever interrupts it leaves the run's row as it
- * is, `reading`, for another thread or process to take up with a new pass. */
+/* One run on one thread: its lock, one pass over its rows, its end. Whatever interrupts it leaves the run's
+ * row as it is, `reading`, for another thread or process to take up with a new pass. */
 #pragma once
 #include "extract/confhold.h"
 #include "lib/base.h"
@@ -15,10 +15,10 @@ struct extract_shared {
 };
 
 enum run_result {
-    RUN_ENDED,   /* read, held, failed, cancelled, skipped: its row says which */
-    RUN_TAKEN,   /* another has it */
-    RUN_PAUSED,  /* or this process stops: left as it is */
-    RUN_AGAIN,   /* something is away (why): try again later */
+    RUN_ENDED,  /* read, held, failed, cancelled, skipped: its row says which */
+    RUN_TAKEN,  /* another has it */
+    RUN_PAUSED, /* or this process stops: left as it is */
+    RUN_AGAIN,  /* something is away (why): try again later */
 };
 struct run_job {
     int64_t run_id;

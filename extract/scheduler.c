@@ -57,7 +57,7 @@ static void drop_plans(struct scheduler *s)
         if (s->plans[i].valid)
             firing_plan_deinit(&s->plans[i].firing);
     free(s->plans);
-    s->plans      = NULL;
+    s->plans = NULL;
     s->plan_count = 0;
 }
 
@@ -66,15 +66,17 @@ static void make_plans(struct scheduler *s)
     const struct conf *c = confhold_conf(s->conf);
 
     drop_plans(s);
-    s->plans      = xcalloc(c->rule_count + 1, sizeof(*s->plans));
+    s->plans = xcalloc(c->rule_count + 1, sizeof(*s->plans));
     s->plan_count = c->rule_count;
     for (size_t i = 0; i < c->rule_count; i++) {
         struct plan *p = &s->plans[i];
         char message[CRON_MESSAGE_SIZE];
 
-        p->rule  = &c->rules[i];
-        p->valid = firing_plan_init(&p->firing, p->rule->schedule, p->rule->at, p->rule->time_zone, message) == 0;
-        if (!p->valid) /* the configuration's checks let none of these through, unless a zone's file was taken away since */
+        p->rule = &c->rules[i];
+        p->valid =
+            firing_plan_init(&p->firing, p->rule->schedule, p->rule->at, p->rule->time_zone, message) == 0;
+        if (!p->valid) /* the configuration's checks let none of these through, unless a zone's file was taken
+                          away since */
             log_error("rule has no firings", L_STR("rule", p->rule->name), L_STR("why", message));
     }
     s->synced = false;
@@ -82,20 +84,20 @@ static void make_plans(struct scheduler *s)
 
 struct scheduler *scheduler_new(struct confhold *conf, struct extract_shared *shared)
 {
-    struct scheduler *s       = xmalloc(sizeof(*s));
+    struct scheduler *s = xmalloc(sizeof(*s));
     const struct conf_main *m = &confhold_conf(conf)->main;
 
     *s = (struct scheduler){
-        .conf    = conf,
-        .shared  = shared,
-        .crew    = crew_new(shared),
-        .params  = db_params_new(),
+        .conf = conf,
+        .shared = shared,
+        .crew = crew_new(shared),
+        .params = db_params_new(),
         .figures = figures_new("extract", ""),
-        .fired   = xcalloc(FIRING_MAX, sizeof(*s->fired)),
-        .db      = db_new(&(struct db_options){.conninfo = m->database.conninfo,
-                                               .user     = m->extract.service.database_user,
-                                               .password = m->extract.service.database_password,
-                                               .name     = "smschain-extract scheduler"}),
+        .fired = xcalloc(FIRING_MAX, sizeof(*s->fired)),
+        .db = db_new(&(struct db_options){.conninfo = m->database.conninfo,
+                                          .user = m->extract.service.database_user,
+                                          .password = m->extract.service.database_password,
+                                          .name = "smschain-extract scheduler"}),
     };
     make_plans(s);
     return s;
@@ -123,18 +125,19 @@ void scheduler_free(struct scheduler *s)
 
 /* ---- firings ---- */
 
-static int write_firings(struct scheduler *s, int64_t rule_id, const char *held_why, size_t count, struct db_result **ret)
+static int write_firings(struct scheduler *s, int64_t rule_id, const char *held_why, size_t count,
+                         struct db_result **ret)
 {
-    auto_free int64_t *at       = xcalloc(count, sizeof(*at));
+    auto_free int64_t *at = xcalloc(count, sizeof(*at));
     auto_free const char **text = xcalloc(3 * count, sizeof(*text));
 
     for (size_t i = 0; i < count; i++) {
         enum firing_verdict v = s->fired[i].verdict;
-        bool held             = *held_why && (v == FIRING_DUE || v == FIRING_MISSED);
-        at[i]                 = s->fired[i].scheduled_ms;
-        text[i]               = firing_origin(v);
-        text[count + i]       = held ? "held" : firing_state(v);
-        text[2 * count + i]   = held ? held_why : firing_why(v);
+        bool held = *held_why && (v == FIRING_DUE || v == FIRING_MISSED);
+        at[i] = s->fired[i].scheduled_ms;
+        text[i] = firing_origin(v);
+        text[count + i] = held ? "held" : firing_state(v);
+        text[2 * count + i] = held ? held_why : firing_why(v);
     }
     db_params_clear(s->params);
     db_add_int(s->params, (int32_t)rule_id);
@@ -163,20 +166,21 @@ static int enter_locked(struct scheduler *s, struct plan *p, int64_t now_ms, str
     r = db_run(s->db, &sql_rule_lock, s->params, &row);
     if (r != 0 || db_rows(row) == 0)
         return r;
-    count = firing_due(&p->firing,
-                       &(struct firing_question){.planned_from_ms = db_time_ms(row, 0, 1),
-                                                 .last_entered_ms = db_time_ms(row, 0, 3),
-                                                 .now_ms          = now_ms,
-                                                 .look_back_ms = confhold_conf(s->conf)->main.extract.missed_look_back_ms,
-                                                 .missed       = p->rule->missed},
-                       s->fired);
+    count = firing_due(
+        &p->firing,
+        &(struct firing_question){.planned_from_ms = db_time_ms(row, 0, 1),
+                                  .last_entered_ms = db_time_ms(row, 0, 3),
+                                  .now_ms = now_ms,
+                                  .look_back_ms = confhold_conf(s->conf)->main.extract.missed_look_back_ms,
+                                  .missed = p->rule->missed},
+        s->fired);
     return count == 0 ? 0 : write_firings(s, db_big(row, 0, 0), db_text(row, 0, 2), count, ret_entered);
 }
 
 static int enter_firings(struct scheduler *s, struct plan *p, int64_t now_ms)
 {
     auto_result entered = NULL;
-    int r               = db_begin(s->db);
+    int r = db_begin(s->db);
 
     if (r == 0)
         r = enter_locked(s, p, now_ms, &entered);
@@ -235,8 +239,8 @@ static bool is_instant(const struct scheduler *s, const char *rule)
 static int start_runs(struct scheduler *s)
 {
     auto_result open = NULL;
-    size_t most      = (size_t)confhold_conf(s->conf)->main.extract.max_parallel_runs;
-    int64_t now      = clock_mono_ms();
+    size_t most = (size_t)confhold_conf(s->conf)->main.extract.max_parallel_runs;
+    int64_t now = clock_mono_ms();
     int r;
 
     r = db_run(s->db, &sql_runs_cancel, NULL, NULL);
@@ -247,7 +251,7 @@ static int start_runs(struct scheduler *s)
         return r;
     for (int instant = 1; instant >= 0; instant--) {
         for (int i = 0; i < db_rows(open) && crew_busy(s->crew) < most; i++) {
-            int64_t id       = db_big(open, i, 0);
+            int64_t id = db_big(open, i, 0);
             const char *rule = db_text(open, i, 1);
             if (is_instant(s, rule) == (instant == 1) && crew_may_start(s->crew, id, now))
                 crew_start(s->crew, id, rule, s->conf);
@@ -306,7 +310,7 @@ static int keep_house(struct scheduler *s, int64_t now)
 static int tell_figures(struct scheduler *s, int64_t now)
 {
     auto_result waiting = NULL;
-    int64_t rows        = atomic_load(&s->shared->rows);
+    int64_t rows = atomic_load(&s->shared->rows);
     int r;
 
     if (now < s->waiting_at)
@@ -316,12 +320,13 @@ static int tell_figures(struct scheduler *s, int64_t now)
         return r;
     figures_set(s->figures, "runs_open", (int64_t)crew_busy(s->crew));
     figures_set(s->figures, "rows", rows);
-    figures_set(s->figures, "rows_per_s", s->figures_at ? (rows - s->rows_before) * 1000 / MAX_OF(now - s->figures_at, 1) : 0);
+    figures_set(s->figures, "rows_per_s",
+                s->figures_at ? (rows - s->rows_before) * 1000 / MAX_OF(now - s->figures_at, 1) : 0);
     figures_set(s->figures, "chunks_published", atomic_load(&s->shared->published));
     figures_set(s->figures, "outbox_waiting", db_big(waiting, 0, 0));
-    s->figures_at  = now;
+    s->figures_at = now;
     s->rows_before = rows;
-    s->waiting_at  = now + WAITING_EVERY_MS;
+    s->waiting_at = now + WAITING_EVERY_MS;
     return figures_write(s->figures, s->db);
 }
 
@@ -344,7 +349,8 @@ static void say_trouble(struct scheduler *s, int r)
         log_trouble_begins(&s->trouble, "the database denies extract a right: smschain migrate gives them",
                            (const struct log_field[]){L_STR("error", words)}, 1);
     else
-        log_trouble_begins(&s->trouble, "the database is away", (const struct log_field[]){L_STR("error", words)}, 1);
+        log_trouble_begins(&s->trouble, "the database is away",
+                           (const struct log_field[]){L_STR("error", words)}, 1);
 }
 
 int64_t scheduler_turn(struct scheduler *s)

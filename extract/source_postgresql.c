@@ -32,13 +32,13 @@ static struct source *pg_open(const struct conf_source *conf, const char *applic
     struct source_pg *p = xmalloc(sizeof(*p));
 
     *p = (struct source_pg){
-        .source               = {&source_postgresql},
-        .name                 = xstrdup(conf->name),
+        .source = {&source_postgresql},
+        .name = xstrdup(conf->name),
         .statement_timeout_ms = conf->statement_timeout_ms,
-        .db = db_new(&(struct db_options){.conninfo             = conf->conninfo,
-                                          .name                 = application,
+        .db = db_new(&(struct db_options){.conninfo = conf->conninfo,
+                                          .name = application,
                                           .statement_timeout_ms = (int)conf->statement_timeout_ms,
-                                          .read_only            = true}),
+                                          .read_only = true}),
     };
     return &p->source;
 }
@@ -69,11 +69,13 @@ static int refused(struct source_pg *p, int r)
     if (r == DB_BAD_SQL || r == DB_DENIED)
         say_words(p, db_error(p->db));
     else if (r == DB_CANCELLED)
-        snprintf(p->why, sizeof(p->why), "source %s: the statement took longer than its statement_timeout of %lld s",
-                 p->name, (long long)(p->statement_timeout_ms / 1000));
+        snprintf(p->why, sizeof(p->why),
+                 "source %s: the statement took longer than its statement_timeout of %lld s", p->name,
+                 (long long)(p->statement_timeout_ms / 1000));
     else
-        snprintf(p->why, sizeof(p->why), "source %s: the database stopped the statement with error %s%s", p->name,
-                 db_sqlstate(p->db), r == DB_BAD_DATA ? " (a value that it cannot calculate with or convert)" : "");
+        snprintf(p->why, sizeof(p->why), "source %s: the database stopped the statement with error %s%s",
+                 p->name, db_sqlstate(p->db),
+                 r == DB_BAD_DATA ? " (a value that it cannot calculate with or convert)" : "");
     return SOURCE_REFUSED;
 }
 
@@ -96,7 +98,7 @@ static int pg_begin(struct source *s, const char *sql)
 
     free(p->sql);
     p->sql = xstrdup(sql);
-    r      = db_ready(p->db);
+    r = db_ready(p->db);
     if (r == 0)
         r = db_script(p->db, stable_texts);
     if (r == 0)
@@ -107,8 +109,8 @@ static int pg_begin(struct source *s, const char *sql)
 
 static void learn_names(struct source_pg *p)
 {
-    p->count  = (size_t)db_columns(p->row);
-    p->names  = xcalloc(p->count + 1, sizeof(*p->names));
+    p->count = (size_t)db_columns(p->row);
+    p->names = xcalloc(p->count + 1, sizeof(*p->names));
     p->values = xcalloc(p->count + 1, sizeof(*p->values));
     for (size_t i = 0; i < p->count; i++)
         p->names[i] = xstrdup(db_column_name(p->row, (int)i));
@@ -121,7 +123,7 @@ static int pg_next(struct source *s, struct source_row *ret)
 
     db_result_free(p->row);
     p->row = NULL;
-    r      = db_stream_next(p->db, &p->row);
+    r = db_stream_next(p->db, &p->row);
     if (r != 0)
         return outcome(p, r);
     if (!p->row) {
@@ -163,6 +165,10 @@ static void pg_close(struct source *s)
     free(p);
 }
 
-const struct source_driver source_postgresql = {
-    .name = "postgresql", .open = pg_open, .begin = pg_begin, .next = pg_next, .why = pg_why, .line = pg_line,
-    .close = pg_close};
+const struct source_driver source_postgresql = {.name = "postgresql",
+                                                .open = pg_open,
+                                                .begin = pg_begin,
+                                                .next = pg_next,
+                                                .why = pg_why,
+                                                .line = pg_line,
+                                                .close = pg_close};

@@ -1,15 +1,16 @@
 /* Telephone numbers: from what people keep in their tables to E.164.
  *
- * Calling codes are those of ITU-T's list of assigned codes that belong to countries or satellite nets (freephone and
- * premium codes take no messages). Numbers are not checked against each country's own plan: plans change every year,
- * and a wrong refusal is worse than a gateway's. The few plans kept here only settle one doubt: whether bare digits
+ * Calling codes are those of ITU-T's list of assigned codes that belong to countries or satellite nets
+ * (freephone and premium codes take no messages). Numbers are not checked against each country's own plan:
+ * plans change every year, and a wrong refusal is worse than a gateway's. The few plans kept here only settle
+ * one doubt: whether bare digits
  * ("8613800138000" or "13800138000") already start with the calling code. */
 #include "lib/number.h"
 #include <stdio.h>
 
-#define DIGITS_MAX 15 /* ITU-T E.164, section 6.2 */
-#define DIGITS_MIN 7  /* the shortest real ones: calling code and 4 digits (Niue) */
-#define REST_LIKELY 8 /* bare digits after the calling code, in a country whose plan is not below */
+#define DIGITS_MAX  15 /* ITU-T E.164, section 6.2 */
+#define DIGITS_MIN  7  /* the shortest real ones: calling code and 4 digits (Niue) */
+#define REST_LIKELY 8  /* bare digits after the calling code, in a country whose plan is not below */
 
 /* Digits as read from the text, and what stood around them. */
 struct reading {
@@ -26,18 +27,20 @@ static const struct plan {
     unsigned char least, most;
     const char *trunk; /* what stands before a national number at home; NULL: "0"; "": nothing is taken off */
 } plans[] = {
-    {"1", 10, 10, "1"},    {"7", 10, 10, "8"},    {"20", 10, 10, NULL},  {"27", 9, 9, NULL},   {"30", 10, 10, NULL},
-    {"31", 9, 9, NULL},    {"32", 8, 9, NULL},    {"33", 9, 9, NULL},    {"34", 9, 9, NULL},   {"36", 8, 9, "06"},
-    {"39", 6, 11, ""},     {"40", 9, 9, NULL},    {"41", 9, 9, NULL},    {"43", 10, 13, NULL}, {"44", 10, 10, NULL},
-    {"45", 8, 8, NULL},    {"46", 7, 9, NULL},    {"47", 8, 8, NULL},    {"48", 9, 9, NULL},   {"49", 10, 11, NULL},
-    {"52", 10, 10, "01"},  {"55", 10, 11, NULL},  {"61", 9, 9, NULL},    {"65", 8, 8, NULL},   {"81", 9, 10, NULL},
-    {"82", 8, 10, NULL},   {"84", 9, 10, NULL},   {"86", 10, 11, NULL},  {"90", 10, 10, NULL}, {"91", 10, 10, NULL},
-    {"92", 9, 10, NULL},   {"98", 10, 10, NULL},  {"225", 10, 10, ""},   {"234", 8, 10, NULL}, {"242", 9, 9, ""},
-    {"254", 9, 9, NULL},   {"351", 9, 9, NULL},   {"353", 7, 9, NULL},   {"358", 6, 11, NULL}, {"370", 8, 8, NULL},
-    {"375", 9, 9, "80"},   {"378", 6, 10, ""},    {"380", 9, 9, NULL},   {"420", 9, 9, NULL},  {"421", 9, 9, NULL},
-    {"852", 8, 8, NULL},   {"853", 8, 8, NULL},   {"880", 10, 10, NULL}, {"886", 9, 9, NULL},  {"966", 9, 9, NULL},
-    {"971", 8, 9, NULL},   {"972", 8, 9, NULL},   {"993", 8, 8, "8"},    {"994", 9, 9, NULL},  {"996", 9, 9, NULL},
-    {"998", 9, 9, NULL},
+    {"1", 10, 10, "1"},   {"7", 10, 10, "8"},   {"20", 10, 10, NULL}, {"27", 9, 9, NULL},
+    {"30", 10, 10, NULL}, {"31", 9, 9, NULL},   {"32", 8, 9, NULL},   {"33", 9, 9, NULL},
+    {"34", 9, 9, NULL},   {"36", 8, 9, "06"},   {"39", 6, 11, ""},    {"40", 9, 9, NULL},
+    {"41", 9, 9, NULL},   {"43", 10, 13, NULL}, {"44", 10, 10, NULL}, {"45", 8, 8, NULL},
+    {"46", 7, 9, NULL},   {"47", 8, 8, NULL},   {"48", 9, 9, NULL},   {"49", 10, 11, NULL},
+    {"52", 10, 10, "01"}, {"55", 10, 11, NULL}, {"61", 9, 9, NULL},   {"65", 8, 8, NULL},
+    {"81", 9, 10, NULL},  {"82", 8, 10, NULL},  {"84", 9, 10, NULL},  {"86", 10, 11, NULL},
+    {"90", 10, 10, NULL}, {"91", 10, 10, NULL}, {"92", 9, 10, NULL},  {"98", 10, 10, NULL},
+    {"225", 10, 10, ""},  {"234", 8, 10, NULL}, {"242", 9, 9, ""},    {"254", 9, 9, NULL},
+    {"351", 9, 9, NULL},  {"353", 7, 9, NULL},  {"358", 6, 11, NULL}, {"370", 8, 8, NULL},
+    {"375", 9, 9, "80"},  {"378", 6, 10, ""},   {"380", 9, 9, NULL},  {"420", 9, 9, NULL},
+    {"421", 9, 9, NULL},  {"852", 8, 8, NULL},  {"853", 8, 8, NULL},  {"880", 10, 10, NULL},
+    {"886", 9, 9, NULL},  {"966", 9, 9, NULL},  {"971", 8, 9, NULL},  {"972", 8, 9, NULL},
+    {"993", 8, 8, "8"},   {"994", 9, 9, NULL},  {"996", 9, 9, NULL},  {"998", 9, 9, NULL},
 };
 
 static const struct plan *plan_of(const char *code)
@@ -56,16 +59,17 @@ static bool in_ranges(int code, const int (*ranges)[2], size_t count)
     return false;
 }
 
-/* How many of the first digits are a calling code: 1 to 3, 0 for none. No code is the beginning of another. */
+/* How many of the first digits are a calling code: 1 to 3, 0 for none. No code is the beginning of another.
+ */
 static size_t calling_code_length(const char *digits, size_t count)
 {
     static const int two[][2] = {{20, 20}, {27, 27}, {30, 34}, {36, 36}, {39, 41}, {43, 49}, {51, 58},
                                  {60, 66}, {81, 82}, {84, 84}, {86, 86}, {90, 95}, {98, 98}};
-    static const int three[][2] = {
-        {211, 213}, {216, 216}, {218, 218}, {220, 258}, {260, 269}, {290, 291}, {297, 299}, {350, 359},
-        {370, 383}, {385, 387}, {389, 389}, {420, 421}, {423, 423}, {500, 509}, {590, 599}, {670, 670},
-        {672, 683}, {685, 692}, {850, 850}, {852, 853}, {855, 856}, {870, 870}, {878, 878}, {880, 883},
-        {886, 886}, {960, 968}, {970, 977}, {992, 996}, {998, 998}};
+    static const int three[][2] = {{211, 213}, {216, 216}, {218, 218}, {220, 258}, {260, 269}, {290, 291},
+                                   {297, 299}, {350, 359}, {370, 383}, {385, 387}, {389, 389}, {420, 421},
+                                   {423, 423}, {500, 509}, {590, 599}, {670, 670}, {672, 683}, {685, 692},
+                                   {850, 850}, {852, 853}, {855, 856}, {870, 870}, {878, 878}, {880, 883},
+                                   {886, 886}, {960, 968}, {970, 977}, {992, 996}, {998, 998}};
     int code = 0;
 
     for (size_t n = 1; n <= 3 && n <= count; n++) {
@@ -81,9 +85,10 @@ static size_t calling_code_length(const char *digits, size_t count)
 static size_t separator_length(const char *s)
 {
     static const char *const wide[] = {
-        "\xc2\xa0", "\xe2\x80\xaf", "\xe2\x80\x87",                               /* no-break spaces */
-        "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xac", "\xe2\x80\xad", /* marks of direction */
-        "\xe2\x80\x90", "\xe2\x80\x91", "\xe2\x80\x92", "\xe2\x80\x93",           /* hyphens, dashes */
+        "\xc2\xa0",     "\xe2\x80\xaf", "\xe2\x80\x87", /* no-break spaces */
+        "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xac",
+        "\xe2\x80\xad",                                                 /* marks of direction */
+        "\xe2\x80\x90", "\xe2\x80\x91", "\xe2\x80\x92", "\xe2\x80\x93", /* hyphens, dashes */
     };
 
     if (strchr(" \t.-/()[]\r\n", *s))
@@ -145,7 +150,8 @@ static bool has_calling_code(const char *digits, const char *country, const stru
         return false;
     if (!plan)
         return count - code >= REST_LIKELY;
-    /* Where both readings fit (plans of many lengths: Austria, Finland), people there would have written the trunk 0. */
+    /* Where both readings fit (plans of many lengths: Austria, Finland), people there would have written the
+     * trunk 0. */
     return count - code >= plan->least && count - code <= plan->most;
 }
 
@@ -160,7 +166,8 @@ static enum number_fault national(const char *digits, const char *country, int64
         return NUMBER_BAD_COUNTRY;
     if (has_calling_code(digits, country, plan))
         return finish(digits, ret);
-    /* A trunk prefix other than 0 may also begin a number; it is one only where the rest is a whole number. */
+    /* A trunk prefix other than 0 may also begin a number; it is one only where the rest is a whole number.
+     */
     if (trunk_len > 0 && strncmp(digits, trunk, trunk_len) == 0 &&
         (trunk[0] == '0' || !plan || (count - trunk_len >= plan->least && count - trunk_len <= plan->most)))
         digits += trunk_len;
@@ -190,11 +197,13 @@ enum number_fault number_normalise(const char *text, const char *country, int64_
     if (r.plus || skip > 0) {
         size_t code = calling_code_length(digits, r.count - skip);
         if (r.trunk_in_brackets && r.bracket_at != skip + code)
-            return NUMBER_LETTERS; /* "(0)" elsewhere than after the calling code: not a number anybody means */
+            return NUMBER_LETTERS; /* "(0)" elsewhere than after the calling code: not a number anybody means
+                                    */
         return finish(digits, ret_e164);
     }
     if (r.trunk_in_brackets)
-        return country && *country && strncmp(digits, country, r.bracket_at) == 0 && country[r.bracket_at] == '\0'
+        return country && *country && strncmp(digits, country, r.bracket_at) == 0 &&
+                       country[r.bracket_at] == '\0'
                    ? finish(digits, ret_e164) /* "49 (0)171 1234567" */
                    : NUMBER_LETTERS;
     if (country && *country)

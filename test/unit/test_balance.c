@@ -1,4 +1,5 @@
-/* The balance of a run (data/balance.txt), and the rows of a group that it is made of: keys, records, reasons. */
+/* The balance of a run (data/balance.txt), and the rows of a group that it is made of: keys, records,
+ * reasons. */
 #include "extract/balance.h"
 #include "extract/group.h"
 #include "lib/record.h"
@@ -15,8 +16,9 @@ static void balances(void **state)
         struct balance b;
         char text[BALANCE_TEXT_SIZE];
         assert_int_equal(sscanf(t.cell[0],
-                                "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &b.rows,
-                                &b.gone, &b.new_, &b.seen, &b.duplicate, &b.invalid, &b.suppressed),
+                                "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+                                " %" SCNd64,
+                                &b.rows, &b.gone, &b.new_, &b.seen, &b.duplicate, &b.invalid, &b.suppressed),
                          7);
         table_check(&t, balance_holds(&b) ? "yes" : "no", t.cell[1]);
         assert_true((strstr(balance_text(&b, text), "!=") == NULL) == balance_holds(&b));
@@ -29,7 +31,8 @@ static void balance_in_words(void **state)
     char text[BALANCE_TEXT_SIZE];
     (void)state;
 
-    balance_text(&(struct balance){.rows = 5, .gone = 1, .new_ = 4, .seen = 3, .duplicate = 1, .invalid = 1}, text);
+    balance_text(&(struct balance){.rows = 5, .gone = 1, .new_ = 4, .seen = 3, .duplicate = 1, .invalid = 1},
+                 text);
     assert_string_equal(text, "rows 5 + gone 1 = new 4 + duplicate 1 + invalid 1 + suppressed 0");
 }
 
@@ -55,8 +58,9 @@ static void keys_differ_where_the_values_do(void **state)
         const char *values[3];
         size_t count;
     } cases[] = {
-        {"r", {"ab", "c"}, 2}, {"r", {"a", "bc"}, 2}, {"r", {"abc"}, 1}, {"r", {"abc", ""}, 2}, {"r", {"", "abc"}, 2},
-        {"r", {"c", "ab"}, 2}, {"ra", {"b", "c"}, 2}, {"r", {"ab", "c", ""}, 3}, {"", {"r", "ab", "c"}, 3},
+        {"r", {"ab", "c"}, 2}, {"r", {"a", "bc"}, 2},     {"r", {"abc"}, 1},
+        {"r", {"abc", ""}, 2}, {"r", {"", "abc"}, 2},     {"r", {"c", "ab"}, 2},
+        {"ra", {"b", "c"}, 2}, {"r", {"ab", "c", ""}, 3}, {"", {"r", "ab", "c"}, 3},
     };
     char keys[COUNT_OF(cases)][KEY_HEX_SIZE];
     (void)state;
@@ -95,8 +99,8 @@ static void sql_texts(void **state)
 
 #define COLUMNS 4
 static const char *const names[COLUMNS] = {"id", "number", "name", "note"};
-static char *once_columns[]             = {(char *)(uintptr_t)"id", (char *)(uintptr_t)"name"};
-static char *only_numbers[]             = {(char *)(uintptr_t)"+49 171 0000001"};
+static char *once_columns[] = {(char *)(uintptr_t) "id", (char *)(uintptr_t) "name"};
+static char *only_numbers[] = {(char *)(uintptr_t) "+49 171 0000001"};
 
 struct fixture {
     struct conf_rule rule;
@@ -108,15 +112,15 @@ struct fixture {
 static void set_up(struct fixture *f, bool only_one)
 {
     *f = (struct fixture){
-        .rule = {.name          = (char *)(uintptr_t)"reminder",
-                 .template_name = (char *)(uintptr_t)"due",
-                 .number_column = (char *)(uintptr_t)"number",
-                 .lane          = (char *)(uintptr_t)"bulk",
-                 .once_per      = {once_columns, 2}},
+        .rule = {.name = (char *)(uintptr_t) "reminder",
+                 .template_name = (char *)(uintptr_t) "due",
+                 .number_column = (char *)(uintptr_t) "number",
+                 .lane = (char *)(uintptr_t) "bulk",
+                 .once_per = {once_columns, 2}},
         .one = {only_numbers, 1},
     };
     reading_init(&f->reading, &f->rule, "49", only_one ? &f->one : &f->nobody);
-    f->reading.run_id         = 7;
+    f->reading.run_id = 7;
     f->reading.valid_until_ms = 1770000000000;
     group_init(&f->group, 3);
 }
@@ -141,7 +145,7 @@ static void a_record_is_whole_with_its_sms_id(void **state)
     struct fixture f;
     auto_buf body = {0};
     auto_chunk chunk = NULL;
-    char *why        = NULL;
+    char *why = NULL;
     (void)state;
 
     set_up(&f, false);
@@ -212,9 +216,11 @@ static void a_column_that_the_sql_does_not_give(void **state)
     (void)state;
 
     set_up(&f, false);
-    assert_int_equal(group_add(&f.group, &f.reading, &(struct source_row){names, values, 2}, &missing), GROUP_NO_COLUMN);
+    assert_int_equal(group_add(&f.group, &f.reading, &(struct source_row){names, values, 2}, &missing),
+                     GROUP_NO_COLUMN);
     assert_string_equal(missing, "name");
-    assert_int_equal(group_add(&f.group, &f.reading, &(struct source_row){names, values, 1}, &missing), GROUP_NO_COLUMN);
+    assert_int_equal(group_add(&f.group, &f.reading, &(struct source_row){names, values, 1}, &missing),
+                     GROUP_NO_COLUMN);
     assert_string_equal(missing, "number");
     tear_down(&f);
 }
@@ -223,7 +229,7 @@ static void a_group_ends_at_its_bytes(void **state)
 {
     struct fixture f;
     auto_free char *note = xcalloc(ROW_BYTES_MAX, 1);
-    int rows             = 0;
+    int rows = 0;
     (void)state;
 
     set_up(&f, false);

@@ -1,5 +1,5 @@
-/* Cron: data/cron_next.txt (firings, daylight saving too) and data/cron_errors.txt (messages); and next against a
- * slow model that looks at every minute. */
+/* Cron: data/cron_next.txt (firings, daylight saving too) and data/cron_errors.txt (messages); and next
+ * against a slow model that looks at every minute. */
 #include "extract/cron.h"
 #include "lib/clock.h"
 #include "table.h"
@@ -85,8 +85,9 @@ static void wildcards_against_every_minute(void **state)
     static const char *const expressions[] = {"* * * * *", "*/7 2 * * *", "17 * * * *", "*/20 1-3 * * sun",
                                               "30 */5 1,15 * *"};
     static const char *const zones[] = {"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"};
-    static const char *const days[] = {"2026-03-28T00:00Z", "2026-10-24T00:00Z", "2026-03-07T12:00Z", "2026-10-31T12:00Z",
-                                       "2026-04-04T00:00Z", "2026-10-03T00:00Z", "2026-12-31T00:00Z"};
+    static const char *const days[] = {"2026-03-28T00:00Z", "2026-10-24T00:00Z", "2026-03-07T12:00Z",
+                                       "2026-10-31T12:00Z", "2026-04-04T00:00Z", "2026-10-03T00:00Z",
+                                       "2026-12-31T00:00Z"};
     (void)state;
 
     for (size_t e = 0; e < COUNT_OF(expressions); e++) {
@@ -108,8 +109,10 @@ static void wildcards_against_every_minute(void **state)
 /* A fixed daily time fires once for every day of the calendar, in every zone. */
 static void fixed_times_once_a_day(void **state)
 {
-    static const char *const expressions[] = {"0 0 * * *", "30 2 * * *", "59 1 * * *", "0 3 * * *", "45 1 * * *"};
-    static const char *const zones[] = {"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo"};
+    static const char *const expressions[] = {"0 0 * * *", "30 2 * * *", "59 1 * * *", "0 3 * * *",
+                                              "45 1 * * *"};
+    static const char *const zones[] = {"Europe/Berlin", "America/New_York", "Australia/Lord_Howe",
+                                        "America/Sao_Paulo"};
     (void)state;
 
     for (size_t e = 0; e < COUNT_OF(expressions); e++) {

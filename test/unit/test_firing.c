@@ -39,9 +39,9 @@ static void table(void **state)
         struct firing_question q = {
             .planned_from_ms = ms_of(t.cell[3]),
             .last_entered_ms = ms_of(t.cell[4]),
-            .now_ms          = ms_of(t.cell[5]),
-            .look_back_ms    = strtoll(t.cell[6], NULL, 10) * 3600000,
-            .missed          = strcmp(t.cell[2], "skip") == 0 ? CONF_MISSED_SKIP : CONF_MISSED_RUN_ONCE,
+            .now_ms = ms_of(t.cell[5]),
+            .look_back_ms = strtoll(t.cell[6], NULL, 10) * 3600000,
+            .missed = strcmp(t.cell[2], "skip") == 0 ? CONF_MISSED_SKIP : CONF_MISSED_RUN_ONCE,
         };
 
         if (firing_plan_init(&p, once ? "" : t.cell[0], once ? t.cell[0] + 3 : "", t.cell[1], message) < 0) {
@@ -62,13 +62,15 @@ static void of_too_many_the_newest_stay(void **state)
 {
     struct firing_plan p;
     char message[CRON_MESSAGE_SIZE];
-    struct firing_question q = {.now_ms = ms_of("2026-01-31T00:00:30Z"), .look_back_ms = INT64_C(72) * 3600000};
+    struct firing_question q = {.now_ms = ms_of("2026-01-31T00:00:30Z"),
+                                .look_back_ms = INT64_C(72) * 3600000};
     (void)state;
 
     assert_int_equal(firing_plan_init(&p, "* * * * *", "", "UTC", message), 0);
     assert_int_equal(firing_due(&p, &q, fired), FIRING_MAX);
     for (size_t i = 0; i < FIRING_MAX; i++) {
-        assert_int_equal(fired[i].scheduled_ms, ms_of("2026-01-31T00:00:00Z") - (int64_t)(FIRING_MAX - 1 - i) * 60000);
+        assert_int_equal(fired[i].scheduled_ms,
+                         ms_of("2026-01-31T00:00:00Z") - (int64_t)(FIRING_MAX - 1 - i) * 60000);
         assert_int_equal(fired[i].verdict, i == FIRING_MAX - 1 ? FIRING_DUE : FIRING_SKIP_OLDER);
     }
     firing_plan_deinit(&p);

@@ -6,13 +6,15 @@
 static void table(void **state)
 {
     static const char *const words[] = {"go", "leave", "wait", "cancel", "fail", "hold", "skip"};
-    struct conf_rule rule = {.file = (char *)(uintptr_t)"rules/note.yaml", .valid_for_ms = 3600000};
+    struct conf_rule rule = {.file = (char *)(uintptr_t) "rules/note.yaml", .valid_for_ms = 3600000};
     struct table t;
     (void)state;
 
     table_open(&t, "data/gate.txt", 8);
     while (table_next(&t)) {
-        struct run_row run = {.rule = "note", .cancelled = strstr(t.cell[1], "cancelled"), .paused = strstr(t.cell[1], "paused"),
+        struct run_row run = {.rule = "note",
+                              .cancelled = strstr(t.cell[1], "cancelled"),
+                              .paused = strstr(t.cell[1], "paused"),
                               .once_per_known = strcmp(t.cell[4], "yes") == 0};
         char why[GATE_WHY_SIZE];
         int64_t now;
@@ -33,7 +35,7 @@ static void table(void **state)
 static void only_a_released_run_may_be_large(void **state)
 {
     struct conf_rule rule = {.max_recipients = 100};
-    struct run_row run    = {.why = ""};
+    struct run_row run = {.why = ""};
     (void)state;
 
     assert_int_equal(gate_max_recipients(&run, &rule), 100);
