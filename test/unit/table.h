@@ -1,13 +1,14 @@
 /* Tables of cases in test/unit/data: one case a line, cells apart by '|', lines that begin with # are
  * comments. A failing case names file and line, and all cases run before the test fails. */
 #pragma once
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h> /* needs the ones above, so it stays apart from them */
 
 #define TABLE_CELLS_MAX 12
 
