@@ -5,7 +5,7 @@ import pytest
 
 N = 10000
 WINDOWS = {"SMSCHAIN_ALPHA_WINDOW": "50", "SMSCHAIN_BETA_WINDOW": "50", "SMSCHAIN_ALPHA_RATE": "5000",
-           "SMSCHAIN_BETA_RATE": "5000"}
+           "SMSCHAIN_BETA_RATE": "5000", "SMSCHAIN_ALPHA_ANSWER_TIMEOUT": "5s", "SMSCHAIN_BETA_ANSWER_TIMEOUT": "5s"}
 
 
 @pytest.mark.parametrize("service", ["extract", "render", "dispatch", "callback"])
@@ -60,7 +60,6 @@ def test_two_dispatchers_the_holder_killed(make_chain):
 def test_the_holder_stopped_past_every_timeout_and_continued(make_chain):
     """A frozen process loses its place to another; awake again, it sends nothing that it must not."""
     chain = make_chain(environment={**WINDOWS, "SMSCHAIN_ALPHA_RATE": "200", "SMSCHAIN_BETA_RATE": "200",
-                                    "SMSCHAIN_ALPHA_ANSWER_TIMEOUT": "5s", "SMSCHAIN_BETA_ANSWER_TIMEOUT": "5s",
                                     "SMSCHAIN_CLAIM_HORIZON": "60s"})
     chain.fill_shop(1200)
     chain.run_rules()

@@ -108,7 +108,8 @@ class Rounds:
 @pytest.fixture(scope="session")
 def rounds(lab, tmp_path_factory):
     directory = tmp_path_factory.mktemp("rounds")
-    environment = {"SMSCHAIN_FLUSH_INTERVAL": "200ms", "SMSCHAIN_ALPHA_WINDOW": str(WINDOW), "SMSCHAIN_BETA_WINDOW": str(WINDOW)}
+    environment = {"SMSCHAIN_FLUSH_INTERVAL": "200ms", "SMSCHAIN_ALPHA_WINDOW": str(WINDOW), "SMSCHAIN_BETA_WINDOW": str(WINDOW),
+                   "SMSCHAIN_ALPHA_ANSWER_TIMEOUT": "5s", "SMSCHAIN_BETA_ANSWER_TIMEOUT": "5s"}
     knobs = {"throttle_share": 0.03, "retry_after_s": 1, "missing": 0.05, "undelivered_share": 0.1, "twice": 0.1}
     change = [("smschain.yaml", "# report_horizon: 72h", "report_horizon: 2s"),
               ("smschain.yaml", "# group_rows: 500", "group_rows: 10"),

@@ -155,7 +155,7 @@ def test_missing_queue_is_said_once_and_waited_for(lab, vhost, mq):
     mq("declare", "sms.later").end()
     mq("publish", "sms.later", 1, 10).end()
     bodies(consumer, 1)
-    assert consumer.log.count("queue is read again") == 1
+    wait_for(lambda: consumer.log.count("queue is read again") == 1, SECONDS, "the log")
 
 
 def test_deleted_queue_under_a_consumer(lab, vhost, mq):
