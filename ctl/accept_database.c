@@ -76,28 +76,25 @@ static int skip_firings(struct ctl *c, const struct firing_plan *plan, int64_t r
     return 0;
 }
 
-/* A rule that fired in the lost time may have entered and sent rows that this database knows nothing of: a
- * person decides whether it may run again. */
+/* Any rule may have entered and sent rows that this database knows nothing of: by a firing in the lost time, by one
+ * that was made up for or still being read then, or by hand. A person decides whether it may run again. Firings
+ * that extract would make up for, were it asked, are entered as skipped. */
 static int hold_rule(struct ctl *c, const struct conf_rule *rule, int64_t since_ms, const char *since,
                      struct tally *t)
 {
+    auto_params p = db_params_new();
+    auto_result row = NULL;
+    auto_free char *why = xasprintf("database accepted with history lost since %s", since);
     struct firing_plan plan;
     char message[CRON_MESSAGE_SIZE];
     if (firing_plan_init(&plan, rule->schedule, rule->at, rule->time_zone, message) < 0)
         return ctl_fail(EXIT_CONF, "%s: %s", rule->file, message);
-    int64_t first = firing_next(&plan, since_ms - 1);
-    int code = 0;
-    if (first != FIRING_NEVER && first <= clock_wall_ms()) {
-        auto_params p = db_params_new();
-        auto_result row = NULL;
-        auto_free char *why = xasprintf("database accepted with history lost since %s", since);
-        db_add_text(p, rule->name);
-        db_add_text(p, why);
-        code = ctl_sql(c, &sql_history_hold, p, &row);
-        if (code == 0 && db_rows(row) > 0) {
-            t->rules++;
-            code = skip_firings(c, &plan, db_big(row, 0, 0), since_ms, t);
-        }
+    db_add_text(p, rule->name);
+    db_add_text(p, why);
+    int code = ctl_sql(c, &sql_history_hold, p, &row);
+    if (code == 0 && db_rows(row) > 0) {
+        t->rules++;
+        code = skip_firings(c, &plan, db_big(row, 0, 0), since_ms - c->conf->main.extract.missed_look_back_ms, t);
     }
     firing_plan_deinit(&plan);
     return code;
@@ -124,8 +121,8 @@ static int accept_all(struct ctl *c, int64_t since_ms, const char *since, struct
 static bool confirmed(const char *since)
 {
     char answer[8] = "";
-    printf("Everything without an outcome is put in doubt and rules with firings since %s are held.\n"
-           "This cannot be taken back. Go on? [yes/no] ",
+    printf("Everything without an outcome is put in doubt, every rule is held until it is accepted, and what fired since\n"
+           "%s is skipped. This cannot be taken back. Go on? [yes/no] ",
            since);
     fflush(stdout);
     return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;

@@ -1,4 +1,10 @@
--- The next attempt is claimed by nobody where the last one is settled or none was made; an open one stays as it is.
+-- The next attempt is claimed by nobody where the last one is settled or none was made. An open one loses its owner: what
+-- a dispatcher still wants to settle belongs to the history that was lost.
+WITH disowned AS (
+  UPDATE claim AS c SET owner = 0 FROM message AS m
+  WHERE c.sms_id >= $1::bigint AND c.sms_id < $2::bigint AND m.sms_id >= $1::bigint AND m.sms_id < $2::bigint
+    AND c.sms_id = m.sms_id AND m.state IN (0, 10) AND c.kind = 0 AND c.settled = 0
+)
 INSERT INTO claim (sms_id, segment, attempt, kind, settled, gateway, owner, claimed_at)
 SELECT m.sms_id, 1, coalesce(l.attempt, 0) + 1, 0, 0, m.gateway, 0, now()
 FROM message AS m

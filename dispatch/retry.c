@@ -27,7 +27,7 @@ static struct retry_plan refused(const struct retry_facts *f)
     struct retry_plan rejected = {.next = NEXT_REJECTED};
     if (f->numbers <= 1 || f->this_one_named)
         return rejected;
-    struct retry_plan p = again(f, SETTLED_RETRY, 0);
+    struct retry_plan p = again(f, SETTLED_NOT_SENT, 0); /* the others' fault: no attempt of this one is used up */
     p.tell_refusal = true;
     p.numbers_cap = f->named ? 0 : (f->numbers + 1) / 2;
     return p;
@@ -51,7 +51,7 @@ struct retry_plan retry_plan(const struct retry_facts *f, double jitter)
         if (!f->throttled && f->tries + 1 >= f->max_attempts)
             return exhausted;
         int64_t wait = f->retry_after_ms >= 0 ? f->retry_after_ms : backoff_ms(f, jitter);
-        struct retry_plan p = again(f, SETTLED_RETRY, wait);
+        struct retry_plan p = again(f, f->throttled ? SETTLED_NOT_SENT : SETTLED_RETRY, wait);
         p.tell_refusal = true;
         return p;
     }

@@ -183,7 +183,8 @@ static void startup_options(const struct db *d, struct buf *out)
             buf_addf(out, "%s ", o->val);
     }
     PQconninfoFree(given);
-    buf_add_str(out, "-c TimeZone=UTC -c DateStyle=ISO");
+    /* A claim must be on disk before a byte leaves, whatever the server, the database or the role say. */
+    buf_add_str(out, "-c TimeZone=UTC -c DateStyle=ISO -c synchronous_commit=on");
     buf_addf(out, " -c statement_timeout=%d", d->statement_timeout_ms);
     if (d->idle_session_timeout_ms > 0)
         buf_addf(out, " -c idle_session_timeout=%d", d->idle_session_timeout_ms);

@@ -131,7 +131,8 @@ static int load_once(struct history *h)
 
 /* ---- the check ---- */
 
-static int ask(struct db *d, struct remembered *ret)
+/* *ret_at_home: it stands where it was made, or accepted by a person. */
+static int ask(struct db *d, struct remembered *ret, bool *ret_at_home)
 {
     auto_result result = NULL;
     int r = db_run(d, &sql_history_read, NULL, &result);
@@ -148,6 +149,7 @@ static int ask(struct db *d, struct remembered *ret)
         .generation = db_big(result, 0, 4),
         .accepted_at_ms = db_time_ms(result, 0, 5),
     };
+    *ret_at_home = db_bool(result, 0, 6);
     return 0;
 }
 
@@ -182,6 +184,7 @@ static int lost(struct history *h, const char *why, const char **ret_why)
 int history_check(struct history *h, struct db *d, const char **ret_why)
 {
     struct remembered now = {0};
+    bool at_home = false;
     int r;
 
     *ret_why = "";
@@ -192,7 +195,7 @@ int history_check(struct history *h, struct db *d, const char **ret_why)
                            COUNT_OF(fields));
         return r;
     }
-    r = ask(d, &now);
+    r = ask(d, &now, &at_home);
     if (r != 0)
         return r;
     if (h->damaged) {
@@ -203,6 +206,8 @@ int history_check(struct history *h, struct db *d, const char **ret_why)
     /* A person has looked: what is there now is the history. */
     const bool accepted = h->known && now.generation > h->last.generation;
     const char *why = h->known && !accepted ? difference(&h->last, &now) : NULL;
+    if (!h->known && !at_home) /* nothing is remembered on this machine, but the database remembers itself */
+        why = "it was restored from elsewhere, or failed over, since it was made or last accepted";
     if (why)
         return lost(h, why, ret_why);
     r = remember(h, &now);

@@ -102,7 +102,7 @@ CREATE TABLE claim (
   segment    smallint NOT NULL,
   attempt    smallint NOT NULL,
   kind       smallint NOT NULL,           -- 0 send; 40 stale, 41 suppressed, 42 cancelled: a claim that it is not sent
-  settled    smallint NOT NULL DEFAULT 0, -- 0 open or with an outcome; 1 released, 2 not_sent, 3 retry: the next attempt may be made
+  settled    smallint NOT NULL DEFAULT 0, -- 0 open or with an outcome; 1 released, 2 not_sent or throttled, 3 retry (counts as a try): the next attempt may be made
   gateway    int NOT NULL,
   owner      bigint NOT NULL,             -- the dispatcher's epoch; 0 nobody
   claimed_at timestamptz NOT NULL,
@@ -221,14 +221,17 @@ CREATE TABLE template_version (
 );
 
 CREATE TABLE sweep (                      -- how far each sweep has come
-  name  text PRIMARY KEY,                 -- 'open_claims' 'no_report'
+  name  text PRIMARY KEY,                 -- 'open_claims'
   until timestamptz NOT NULL
 );
 
 CREATE TABLE database_history (
   one        boolean PRIMARY KEY DEFAULT true CHECK (one),
   generation int NOT NULL DEFAULT 1,      -- counted up by `smschain accept-database`
-  accepted_at timestamptz NOT NULL DEFAULT now()
+  accepted_at timestamptz NOT NULL DEFAULT now(),
+  -- where it was made or accepted: a copy of it elsewhere, or on another timeline, has not been looked at by a person
+  system_identifier bigint NOT NULL DEFAULT (pg_control_system()).system_identifier,
+  timeline int NOT NULL DEFAULT ('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))::bit(32)::int
 );
 INSERT INTO database_history DEFAULT VALUES;
 

@@ -62,6 +62,7 @@ def test_restored_old_database(own_lab, tmp_path):
 
         accepted = chain.ctl("accept-database", "--since", since.strftime("%Y-%m-%dT%H:%M:%SZ"), "--yes", check=False)
         assert accepted.returncode in (0, 3), accepted.stdout + accepted.stderr
+        assert chain.value("SELECT count(*) FROM rule WHERE held_why <> ''") == 3, "a person decides for every rule"
         chain.ctl("run", "holiday-wishes", check=False)
         for rule in ("holiday-wishes", "repayment-reminder", "contract-activated"):
             chain.ctl("accept", rule, check=False)
@@ -72,3 +73,21 @@ def test_restored_old_database(own_lab, tmp_path):
     finally:
         chain.stop(drop=False)
     assert os.path.isdir(backup)
+
+
+def test_restored_database_is_seen_by_a_machine_that_remembers_nothing(make_chain):
+    """A new machine, a dump played back into another server: the database itself knows that it is not at home."""
+    chain = make_chain(only=("callback", "render", "extract"))
+    chain.fill_shop(20, ["holiday-wishes"])
+    chain.run_rule("holiday-wishes")
+    chain.wait_runs_read()
+    chain.sql("UPDATE database_history SET system_identifier = system_identifier - 1")
+    chain.start_services(["dispatch"])
+    chain.wait_until(lambda: chain.value(
+        "SELECT count(*) FROM service WHERE service = 'dispatch' AND figures->>'state' = 'database_changed'") == 2, 60,
+        "dispatch to stand by")
+    assert not chain.all_submits()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    chain.ctl("accept-database", "--since", now.strftime("%Y-%m-%dT%H:%M:%SZ"), "--yes", check=False)
+    chain.wait_until(lambda: chain.states() == {"in_doubt": 20}, 60, "what may have been sent to be in doubt")
+    assert not chain.all_submits()

@@ -390,8 +390,11 @@ static void test_close_answers_what_is_open(void **state)
     struct lot l;
     (void)state;
     lot_open(&l, "http", "GET", server.port);
+    int before = server.requests;
     send_one(&l, "hang");
     turn_until(&l, &seen.first_bytes, 1);
+    while (server.requests == before) /* or the server counts it while the next test is at work */
+        l.driver->turn(l.g);
     l.driver->close(l.g);
     assert_int_equal(seen.answers, 1);
     assert_int_equal(seen.outcome, OUTCOME_IN_DOUBT);
