@@ -288,7 +288,7 @@ def test_throttled(world):
     w.start()
     w.wait_ended(50)
     assert w.count("accepted") == 50 and w.count("") > 0
-    assert w.sql("SELECT count(*) FROM claim WHERE settled = 3")[0][0] == w.chain.counters()["throttled"] > 0
+    assert w.sql("SELECT count(*) FROM claim WHERE settled = 2")[0][0] == w.chain.counters()["throttled"] > 0
     w.check()
     w.check_rest()
 
