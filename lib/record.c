@@ -8,23 +8,28 @@
      .type = TYPE_##kind,                                                                                    \
      .needed = (must),                                                                                       \
      .offset = offsetof(struct record, member)},
-#define ROW_MAY(kind, member)   FIELD_OF(row_record, kind, member, false)
-#define ROW_MUST(kind, member)  FIELD_OF(row_record, kind, member, true)
-#define TEXT_MAY(kind, member)  FIELD_OF(text_record, kind, member, false)
-#define TEXT_MUST(kind, member) FIELD_OF(text_record, kind, member, true)
-#define STEP_MAY(kind, member)  FIELD_OF(step_record, kind, member, false)
-#define STEP_MUST(kind, member) FIELD_OF(step_record, kind, member, true)
+#define ROW_MAY(kind, member)      FIELD_OF(row_record, kind, member, false)
+#define ROW_MUST(kind, member)     FIELD_OF(row_record, kind, member, true)
+#define TEXT_MAY(kind, member)     FIELD_OF(text_record, kind, member, false)
+#define TEXT_MUST(kind, member)    FIELD_OF(text_record, kind, member, true)
+#define STEP_MAY(kind, member)     FIELD_OF(step_record, kind, member, false)
+#define STEP_MUST(kind, member)    FIELD_OF(step_record, kind, member, true)
+#define INBOUND_MAY(kind, member)  FIELD_OF(inbound_record, kind, member, false)
+#define INBOUND_MUST(kind, member) FIELD_OF(inbound_record, kind, member, true)
 
 static const struct field row_fields[] = {RECORD_FIELDS_ROW(ROW_MAY, ROW_MUST)};
 static const struct field text_fields[] = {RECORD_FIELDS_TEXT(TEXT_MAY, TEXT_MUST)};
 static const struct field step_fields[] = {RECORD_FIELDS_STEP(STEP_MAY, STEP_MUST)};
+static const struct field inbound_fields[] = {RECORD_FIELDS_INBOUND(INBOUND_MAY, INBOUND_MUST)};
 
 const struct record_type record_types[RECORD_KINDS] = {
     [RECORD_ROWS] = {"rows", row_fields, COUNT_OF(row_fields), sizeof(struct row_record)},
     [RECORD_TEXTS] = {"texts", text_fields, COUNT_OF(text_fields), sizeof(struct text_record)},
     [RECORD_STEPS] = {"steps", step_fields, COUNT_OF(step_fields), sizeof(struct step_record)},
+    [RECORD_INBOUND] = {"inbound", inbound_fields, COUNT_OF(inbound_fields), sizeof(struct inbound_record)},
 };
-_Static_assert(COUNT_OF(row_fields) <= 32 && COUNT_OF(text_fields) <= 32 && COUNT_OF(step_fields) <= 32,
+_Static_assert(COUNT_OF(row_fields) <= 32 && COUNT_OF(text_fields) <= 32 && COUNT_OF(step_fields) <= 32 &&
+                   COUNT_OF(inbound_fields) <= 32,
                "which fields were seen is kept in 32 bits");
 
 static void add_list(struct buf *b, const struct str_list *list)
@@ -137,6 +142,11 @@ void chunk_add_text(struct buf *b, const struct text_record *r)
 void chunk_add_step(struct buf *b, const struct step_record *r)
 {
     add_record(b, RECORD_STEPS, r);
+}
+
+void chunk_add_inbound(struct buf *b, const struct inbound_record *r)
+{
+    add_record(b, RECORD_INBOUND, r);
 }
 
 void chunk_add_raw(struct buf *b, const char *record_json, size_t len)

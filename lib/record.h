@@ -23,7 +23,9 @@
     NEED(STR, tmpl)        /* template's name */                                                                 \
     FIELD(STR, lane)       /* "bulk" or "instant"; absent: bulk */                                               \
     NEED(INT, valid_until) /* wall ms */                                                                         \
-    NEED(ROW, row)
+    NEED(ROW, row)                                                                                               \
+    FIELD(STR, sender)     /* of a message that belongs to no configured rule, as is the route: */               \
+    FIELD(LIST, route)     /* gateways in the order to try; absent: sender and route are the rule's */
 
 /* render -> dispatch, dispatch -> dispatch, outbox -> dispatch: a text ready to be sent */
 #define RECORD_FIELDS_TEXT(FIELD, NEED)                                                                          \
@@ -60,6 +62,19 @@
     FIELD(INT, segments)   /* 100: segments of the text */                                                       \
     FIELD(STR, version)    /* 100, 110: the template's version */
 
+/* intake -> batching consumer: a message from a phone; consumer -> the company's own systems (sms.inbound) */
+#define RECORD_FIELDS_INBOUND(FIELD, NEED)                                                                       \
+    NEED(INT, at)          /* our clock, wall ms: when it was received */                                        \
+    NEED(STR, gateway)                                                                                           \
+    NEED(STR, from)        /* as the gateway wrote it */                                                         \
+    FIELD(INT, number)     /* the same as E.164 digits; absent: the sender is no number */                       \
+    FIELD(STR, to)         /* our number or short code as the gateway wrote it */                                \
+    NEED(STR, text)        /* UTF-8 */                                                                           \
+    FIELD(STR, msg_id)     /* the gateway's id of it */                                                          \
+    FIELD(INT, gateway_at) /* the gateway's clock, wall ms */                                                    \
+    FIELD(INT, inbound)    /* sms.inbound only: our id of it, the same however often it is told */               \
+    FIELD(STR, keyword)    /* sms.inbound only: "stop" or "start" where it is such a word */
+
 enum step {
     STEP_SUBMITTED  = 100, /* seq_id by sms_id: needs seq_id, gateway, number */
     STEP_ACCEPTED   = 101, /* msg_id by seq_id: needs seq_id, gateway, number, msg_id */
@@ -69,7 +84,7 @@ enum step {
     STEP_QUARANTINE = 190, /* a body nobody could read: needs gateway, raw, reason, error */
 };
 
-enum record_kind { RECORD_ROWS, RECORD_TEXTS, RECORD_STEPS };
+enum record_kind { RECORD_ROWS, RECORD_TEXTS, RECORD_STEPS, RECORD_INBOUND };
 
 struct str_list {
     char **items;
@@ -97,12 +112,16 @@ struct text_record {
 struct step_record {
     RECORD_FIELDS_STEP(RECORD_MEMBER, RECORD_MEMBER)
 };
+struct inbound_record {
+    RECORD_FIELDS_INBOUND(RECORD_MEMBER, RECORD_MEMBER)
+};
 
 /* Writing a chunk: begin, any number of adds, end. One record alone (journal) is add without begin and end. */
 void chunk_begin(struct buf *b, enum record_kind kind);
 void chunk_add_row(struct buf *b, const struct row_record *r);
 void chunk_add_text(struct buf *b, const struct text_record *r);
 void chunk_add_step(struct buf *b, const struct step_record *r);
+void chunk_add_inbound(struct buf *b, const struct inbound_record *r);
 void chunk_add_raw(struct buf *b, const char *record_json, size_t len); /* an already encoded record */
 void chunk_end(struct buf *b);
 
@@ -114,6 +133,7 @@ struct chunk {
         struct row_record *rows;
         struct text_record *texts;
         struct step_record *steps;
+        struct inbound_record *inbounds;
     };
     size_t bad_count;
     struct chunk_bad { /* records of a good chunk that cannot be read: for sms.dead */

@@ -21,5 +21,5 @@ struct record_type {
     size_t bytes;
 };
 
-#define RECORD_KINDS 3
+#define RECORD_KINDS 4
 extern const struct record_type record_types[RECORD_KINDS]; /* by enum record_kind */

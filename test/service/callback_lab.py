@@ -96,7 +96,8 @@ class World:
         self.lab, self.dir = lab, directory
         self.database = lab.create_database("callback")
         self.connection = lab.connect(self.database)
-        self.sql((ROOT / "schema/0001_chain.sql").read_text())
+        for migration in sorted((ROOT / "schema").glob("[0-9]*.sql")):
+            self.sql(migration.read_text())
         self.sql("SELECT ensure_partitions(3)")
         self.sql(f"ALTER ROLE smschain_callback LOGIN PASSWORD '{PASSWORD}'")
         self.vhost = lab.create_vhost("callback")

@@ -1,4 +1,4 @@
-/* The wire: every field of the three tables there and back with hostile values, the exact form, foreign and
+/* The wire: every field of the four tables there and back with hostile values, the exact form, foreign and
  * broken bodies, and what each step needs. */
 #include "lib/record.h"
 #include "lib/record_table.h"
@@ -174,6 +174,25 @@ static void round_trip_steps(void **state)
         compare(&record_types[RECORD_STEPS], &in[i], &c->steps[i]);
 }
 
+static void round_trip_inbound(void **state)
+{
+    (void)state;
+    struct inbound_record in[ROUND] = {0};
+    auto_buf b = {0};
+    chunk_begin(&b, RECORD_INBOUND);
+    for (unsigned i = 0; i < ROUND; i++) {
+        fill(&record_types[RECORD_INBOUND], &in[i], i, round_cells, round_items);
+        chunk_add_inbound(&b, &in[i]);
+    }
+    chunk_end(&b);
+    auto_chunk c = decode(&b);
+    assert_int_equal(c->kind, RECORD_INBOUND);
+    assert_int_equal(c->bad_count, 0);
+    assert_int_equal(c->count, ROUND);
+    for (unsigned i = 0; i < ROUND; i++)
+        compare(&record_types[RECORD_INBOUND], &in[i], &c->inbounds[i]);
+}
+
 /* The wire is a promise to durable queues: this text may only change together with RECORD_VERSION. */
 static void exact_form(void **state)
 {
@@ -332,6 +351,7 @@ int main(void)
         cmocka_unit_test(round_trip_rows),
         cmocka_unit_test(round_trip_texts),
         cmocka_unit_test(round_trip_steps),
+        cmocka_unit_test(round_trip_inbound),
         cmocka_unit_test(exact_form),
         cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
         cmocka_unit_test(record_table),
