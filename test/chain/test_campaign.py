@@ -3,12 +3,18 @@ import json
 
 BY_ALPHA = ("rules/holiday-wishes.yaml", "  - gateway: beta\n", "")
 
-def test_sample_campaign(chain):
+def test_sample_campaign(make_chain):
+    """All twelve sample rules: each finds its own rows, each row becomes a text of the length that its template is made for."""
+    chain = make_chain(few_rules=False)
     rows = chain.fill_shop(1000)
+    assert chain.shop.counts() == rows
     runs = chain.run_rules()
+    assert len(runs) == 12
     chain.wait_final(1000, 90)
     for rule, run in runs.items():
         assert chain.value("SELECT rows_new FROM run WHERE id = %s", (run,)) == rows[rule]
+        segments = chain.sql("SELECT DISTINCT segments FROM message WHERE run_id = %s", (run,))
+        assert segments == [(2 if rule == "policy-renewal" else 1,)], f"{rule}: {segments}"
     assert chain.states() == {"delivered": 1000}
     assert len(chain.all_submits()) == 1000
     chain.check_invariants(in_doubt=0)

@@ -80,7 +80,7 @@ def test_two_extracts_on_one_firing(make_chain):
     first, second = chain.service("extract"), chain.service("extract", 2)
     first.start()
     second.start()
-    chain.wait_until(lambda: chain.value("SELECT count(*) FROM rule") == 3, 30, "the rules in the table")
+    chain.wait_until(lambda: chain.value("SELECT count(*) FROM rule") == 12, 30, "the rules in the table")
     chain.run_rules()
     chain.wait_until(lambda: chain.value("SELECT count(*) FROM message") > 200, 60, every=0.01)
     first.kill9()

@@ -201,7 +201,8 @@ class Checks:
     def check_i6(self):
         """No whole number, text or secret in any log of a service."""
         numbers = {str(n) for n, in self.sql("SELECT DISTINCT number FROM message LIMIT 20000")}
-        texts = ("Dear ", "We wish you a happy")
+        texts = ("Dear ", "We wish you a happy", "Guten Tag", "Alles Gute", "Thank you", "Good news", "wir freuen uns", "您好",
+                 "Your password")
         for process in self.services():
             if not os.path.exists(process.log):
                 continue

@@ -115,6 +115,7 @@ class Work:
         self.duplicates_before = chain.counters()["duplicates"]
         self.own, self.expected = {}, 0
         self.began = self.ended = None
+        self.last_run = self.submits_after = self.duplicates_after = None  # once it has ended: schedules go on firing
 
     def fill(self, messages, more):
         have = self.chain.shop.counts()
@@ -135,14 +136,22 @@ class Work:
         rows = self.chain.sql("""
             SELECT r.id, u.name, r.state, r.why, r.pass_complete, r.rows_read, r.rows_gone, r.rows_new, r.rows_duplicate,
                    r.rows_invalid, r.rows_suppressed
-            FROM run r JOIN rule u ON u.id = r.rule_id WHERE r.id >= %s AND r.state <> 'skipped' ORDER BY r.id""",
-            (self.first_run,))
+            FROM run r JOIN rule u ON u.id = r.rule_id
+            WHERE r.id >= %s AND (%s::bigint IS NULL OR r.id <= %s) AND r.state <> 'skipped' ORDER BY r.id""",
+            (self.first_run, self.last_run, self.last_run))
         return [dict(zip(names, row)) for row in rows]
 
-    def states(self, first_run=None):
-        rows = self.chain.sql("SELECT state, sum(count)::bigint FROM stats WHERE run_id >= %s GROUP BY state",
-                              (self.first_run if first_run is None else first_run,))
+    def states(self):
+        rows = self.chain.sql("SELECT state, sum(count)::bigint FROM stats WHERE run_id >= %s "
+                              "AND (%s::bigint IS NULL OR run_id <= %s) GROUP BY state",
+                              (self.first_run, self.last_run, self.last_run))
         return {STATES[state]: count for state, count in rows if count}
+
+    def end(self, moment, look):
+        """What comes after this look is not this call's work."""
+        counters = self.chain.counters()
+        self.ended, self.last_run = moment, look["last_run"]
+        self.submits_after, self.duplicates_after = counters["submits"], counters["duplicates"]
 
     def look(self):
         """Everything the progress line shows."""
@@ -154,7 +163,8 @@ class Work:
         return {"rows": sum(r["rows"] for r in runs if r["id"] in self.own.values()), "new": sum(r["new"] for r in runs),
                 "submitted": told, "accepted": told - states.get("submitted", 0), "final": final,
                 "in_doubt": states.get("in_doubt", 0), "reading": sum(r["state"] in ("new", "reading") for r in runs),
-                "stuck": [r for r in runs if r["state"] in ("held", "failed")], "open_before": open_before}
+                "stuck": [r for r in runs if r["state"] in ("held", "failed")], "open_before": open_before,
+                "last_run": max((r["id"] for r in runs), default=self.first_run)}
 
     def _ended_before(self):
         return sum(c for s, c in self._before().items() if s not in ("queued", "submitted", "accepted"))
@@ -166,7 +176,10 @@ class Work:
     def figures(self):
         runs, states = self.runs(), self.states()
         own = [r for r in runs if r["id"] in self.own.values()]
-        counters = self.chain.counters()
+        submits, duplicates = self.submits_after, self.duplicates_after
+        if submits is None:
+            counters = self.chain.counters()
+            submits, duplicates = counters["submits"], counters["duplicates"]
         new = sum(r["new"] for r in runs)
         rows, invalid, suppressed = (sum(r[k] for r in own) for k in ("rows", "invalid", "suppressed"))
         gone = sum(r["gone"] for r in own)
@@ -175,8 +188,7 @@ class Work:
         out = {"rows": rows, "new": new, "duplicate": rows + gone - new - invalid - suppressed, "invalid": invalid,
                "suppressed": suppressed, **{s: states.get(s, 0) for s in shown}}
         out["other"] = new - sum(out[s] for s in shown)
-        out.update(gateway_submits=counters["submits"] - self.submits_before,
-                   gateway_duplicates=counters["duplicates"] - self.duplicates_before,
+        out.update(gateway_submits=submits - self.submits_before, gateway_duplicates=duplicates - self.duplicates_before,
                    parked=self.chain.value("SELECT count(*) FROM parked"), seconds=seconds,
                    messages_per_s=round(new / seconds, 1) if new and seconds else 0)
         return out
@@ -215,7 +227,7 @@ def follow(work):
         settled = not look["reading"] and look["final"] + look["in_doubt"] >= look["new"] and look["open_before"] <= 0
         doubt_since = (doubt_since or now) if settled and look["in_doubt"] else None
         if settled and (not look["in_doubt"] or now - doubt_since > IN_DOUBT_SECONDS):
-            work.ended = now if not look["in_doubt"] else doubt_since
+            work.end(now if not look["in_doubt"] else doubt_since, look)
             return
         for run in look["stuck"]:
             say(f"run {run['id']} of {run['rule']} is {run['state']}: {run['why']}")

@@ -72,8 +72,8 @@ static void samples_load(void **state)
     struct conf *c = load(ROOT "conf", "");
     unset_variables();
 
-    assert_int_equal(c->rule_count, 3);
-    assert_int_equal(c->template_count, 3);
+    assert_int_equal(c->rule_count, 12);
+    assert_int_equal(c->template_count, 12);
     assert_int_equal(c->gateway_count, 2);
     assert_int_equal(c->source_count, 1);
     assert_int_equal(c->main.callback.flush_interval_ms, 60000);
