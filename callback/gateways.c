@@ -31,8 +31,8 @@ static char *make_gateway(const struct conf_gateway *conf, struct gateway *g)
     if (!form_of(conf->report.answer_id, g->report_form, &g->answer_form))
         return xasprintf("%s: report.answer_id: '%s' is none of as_given, hex, decimal", conf->file,
                          conf->report.answer_id);
-    g->format = report_format_new(conf, &why);
-    return g->format ? NULL : why;
+    g->report = format_new(conf, &conf->report.posts.format, "report", &why);
+    return g->report ? NULL : why;
 }
 
 struct gateways *gateways_new(struct conf *conf, char **ret_why)
@@ -63,7 +63,7 @@ void gateways_unref(struct gateways *g)
     if (!g || atomic_fetch_sub(&g->refs, 1) > 1)
         return;
     for (size_t i = 0; i < g->count; i++)
-        report_format_free(g->items[i].format);
+        format_free(g->items[i].report);
     free(g->items);
     conf_free(g->conf);
     free(g);

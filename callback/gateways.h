@@ -9,7 +9,7 @@
 
 struct gateway {
     const struct conf_gateway *conf;
-    struct report_format *format;
+    struct format *report; /* how its reports are read */
     enum msg_id_form report_form, answer_form;
 };
 struct gateways;

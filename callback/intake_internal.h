@@ -32,6 +32,16 @@ void watch_kept(struct watch *w, struct watched *c, bool kept);
 /* Shuts down every connection whose request is older than the limit; call it about every second. */
 void watch_check(struct watch *w);
 
+/* What may be posted: one row of intake_sections each. */
+struct intake_section {
+    const char *path; /* "/report/": what the address begins with */
+    /* NULL: this gateway posts none. */
+    const struct conf_posts *(*posts)(const struct gateway *g);
+    /* As format_parse. */
+    int (*parse)(const struct gateway *g, const struct posted *request, struct parsed *ret);
+};
+extern const struct intake_section intake_sections[]; /* ends with path NULL */
+
 struct intake {
     struct intake_options o;
     struct MHD_Daemon *daemon;

@@ -8,7 +8,6 @@
 
 #include <strings.h>
 
-#define PREFIX         "/report/"
 #define NAME_MAX_BYTES 128
 
 struct request {
@@ -16,8 +15,10 @@ struct request {
     struct watched *watched;
     char *query; /* as it came; NULL: none */
     struct buf body;
+    const struct intake_section *section;
     const struct gateway *gateway;
-    struct gateways *gateways; /* the set `gateway` is of */
+    const struct conf_posts *posts; /* of that section and gateway */
+    struct gateways *gateways;      /* the set `gateway` is of */
     struct MHD_Connection *connection;
     unsigned status; /* of a report that was handed to the journal */
     int kept;        /* the journal's answer */
@@ -90,21 +91,30 @@ static bool same_token(const char *given, const char *token)
     return differ == 0;
 }
 
-/* "/report/<gateway>/<token>": finds the gateway. 0, or the status to refuse with. */
+/* "/report/<gateway>/<token>": finds section and gateway. 0, or the status to refuse with. */
 static unsigned find_gateway(struct request *r, const char *url)
 {
     char name[NAME_MAX_BYTES];
-    const char *at = url + strlen(PREFIX), *slash = strchr(at, '/');
+    const char *at = url + strlen(r->section->path), *slash = strchr(at, '/');
     if (!slash || (size_t)(slash - at) >= sizeof(name))
         return MHD_HTTP_NOT_FOUND;
     memcpy(name, at, (size_t)(slash - at));
     name[slash - at] = '\0';
     r->gateways = gateways_now_get(r->intake->o.gateways);
     r->gateway = gateways_find(r->gateways, name);
-    const char *token = r->gateway ? r->gateway->conf->report.token : NULL;
-    if (!token || !*token)
+    r->posts = r->gateway ? r->section->posts(r->gateway) : NULL;
+    if (!r->posts)
         return MHD_HTTP_NOT_FOUND;
-    return same_token(slash + 1, token) ? 0 : MHD_HTTP_UNAUTHORIZED;
+    return same_token(slash + 1, r->posts->auth.token) ? 0 : MHD_HTTP_UNAUTHORIZED;
+}
+
+static const struct intake_section *section_of(const char *url)
+{
+    for (const struct intake_section *s = intake_sections; s->path; s++) {
+        if (strncmp(url, s->path, strlen(s->path)) == 0)
+            return s;
+    }
+    return NULL;
 }
 
 static enum MHD_Result answer_health(struct request *r, const char *url)
@@ -134,7 +144,8 @@ static bool answered_by_head(struct request *r, const char *url, const char *met
         *ret = refuse(r, MHD_HTTP_METHOD_NOT_ALLOWED, "GET or POST\n");
         return true;
     }
-    if (strncmp(url, PREFIX, strlen(PREFIX)) != 0) {
+    r->section = section_of(url);
+    if (!r->section) {
         bool health = strcmp(url, "/livez") == 0 || strcmp(url, "/readyz") == 0;
         *ret = health ? answer_health(r, url) : refuse(r, MHD_HTTP_NOT_FOUND, "not found\n");
         return true;
@@ -152,7 +163,7 @@ static bool answered_by_head(struct request *r, const char *url, const char *met
     return false;
 }
 
-/* ---- the report ---- */
+/* ---- what is posted ---- */
 
 /* From the journal's thread (or from ours, where it refuses at once). */
 static void journal_says(void *arg, int result)
@@ -169,27 +180,27 @@ static void journal_says(void *arg, int result)
     i->in_journal--;                      /* and from here on the server may be stopped */
 }
 
-static enum MHD_Result keep_report(struct request *r)
+static enum MHD_Result keep_records(struct request *r)
 {
     struct headers h = headers_of(r->connection);
-    struct report_request request = {.query = r->query,
-                                     .query_len = r->query ? strlen(r->query) : 0,
-                                     .body = r->body.data ? r->body.data : "",
-                                     .body_len = r->body.len,
-                                     .form = h.form,
-                                     .at = clock_wall_ms()};
-    struct report report;
+    struct posted request = {.query = r->query,
+                             .query_len = r->query ? strlen(r->query) : 0,
+                             .body = r->body.data ? r->body.data : "",
+                             .body_len = r->body.len,
+                             .form = h.form,
+                             .at = clock_wall_ms()};
+    struct parsed parsed;
     auto_buf record = {0};
-    int result = report_parse(r->gateway->format, &request, &report);
+    int result = r->section->parse(r->gateway, &request, &parsed);
     drain_record_begin(&record, r->gateway->conf->name);
-    buf_add(&record, report.records.data, report.records.len);
-    bool overflowed = record.overflowed || report.records.overflowed;
-    buf_deinit(&report.records);
+    buf_add(&record, parsed.records.data, parsed.records.len);
+    bool overflowed = record.overflowed || parsed.records.overflowed;
+    buf_deinit(&parsed.records);
     FAULT("intake.parsed");
     r->status = result == 0 ? MHD_HTTP_OK : MHD_HTTP_BAD_REQUEST;
     r->intake->unreadable += result != 0;
-    r->intake->reports += (int64_t)report.understood;
-    r->intake->refused += (int64_t)report.refused;
+    r->intake->reports += (int64_t)parsed.understood;
+    r->intake->refused += (int64_t)parsed.refused;
     if (overflowed)
         return refuse(r, MHD_HTTP_CONTENT_TOO_LARGE, "too large\n");
     r->in_journal = true;
@@ -210,8 +221,7 @@ static enum MHD_Result answer_kept(struct request *r)
     }
     if (r->status != MHD_HTTP_OK)
         return answer(r, r->status, "the report cannot be read; it is kept for a person\n", false);
-    const char *reply = r->gateway->conf->report.reply;
-    return answer(r, MHD_HTTP_OK, reply ? reply : "OK", false);
+    return answer(r, MHD_HTTP_OK, r->posts->reply, false);
 }
 
 /* ---- for MHD ---- */
@@ -254,7 +264,7 @@ enum MHD_Result intake_answer(void *arg, struct MHD_Connection *connection, cons
         return r->journal_said ? answer_kept(r) : MHD_YES;
     if (r->body.overflowed || (int64_t)r->body.len > body_max(r))
         return refuse(r, MHD_HTTP_CONTENT_TOO_LARGE, "too large\n");
-    return keep_report(r);
+    return keep_records(r);
 }
 
 void intake_request_ends(void *arg, struct MHD_Connection *connection, void **context,

@@ -150,6 +150,36 @@ struct conf_status { /* one line of report.status */
     int line;
 };
 
+/* What stands in a record that a gateway posts. A report has the first six, an inbound message the others and msg_id,
+ * number (the phone's) and time. */
+enum conf_role {
+    ROLE_MSG_ID, ROLE_NUMBER, ROLE_STATUS, ROLE_TIME, ROLE_ERROR, ROLE_REFERENCE, ROLE_TO, ROLE_TEXT
+};
+#define ROLE_COUNT 8
+extern const char *const conf_role_words[ROLE_COUNT];
+
+/* How a request is cut into records, and where the fields of each stand; the same keys in all sections that read what
+ * a gateway posts (reader: callback/format.h). */
+struct conf_format {
+    char *kind;                 /* key "format": "list" "json" "form" */
+    struct str_list fields;     /* list: roles in order, - (skipped) */
+    char *record_separator, *field_separator;
+    char *parameter;            /* list: query parameter or form field that holds it; "", or a request without it: the raw
+                                   body, else the raw query */
+    char *records;              /* json: pointer to the array; "" : the body itself, an object or an array */
+    char *at[ROLE_COUNT];       /* json: pointers within a record; form: parameters' names; "" : none */
+    char *time_format;          /* strptime; "" : seconds since 1970; "iso": RFC 3339 */
+    char *time_zone;
+};
+struct conf_auth { /* who may post */
+    char *token; /* secret; in the address: /report/<gateway>/<token> */
+};
+struct conf_posts { /* what sections report and inbound share (rows: POSTS_KEYS in conf_tables_intake.c) */
+    struct conf_auth auth;
+    struct conf_format format;
+    char *reply; /* body of our answer; "OK" */
+};
+
 struct conf_gateway {
     char *name, *file;
     char *driver;          /* "http" */
@@ -171,21 +201,11 @@ struct conf_gateway {
     struct conf_answer *answers;
     size_t answer_count;
     struct {
-        char *token;         /* secret; reports come to /report/<gateway>/<token>; "" : no reports over HTTP */
-        char *format;        /* "list" or "json" */
-        struct str_list fields;     /* list: msg_id number status time error reference - (skipped) */
-        char *record_separator, *field_separator;
-        char *parameter;     /* list: query parameter or form field that holds it; "", or a request without it: the raw body,
-                                else the raw query */
-        char *records;       /* json: pointer to the array; "" : the body itself, an object or an array */
-        char *msg_id, *number, *status, *time, *error, *reference; /* json: pointers within a record; "" : none */
-        char *time_format;   /* strptime; "" : seconds since 1970; "iso": RFC 3339 */
-        char *time_zone;
+        struct conf_posts posts;
         char *id;            /* "as_given" "hex" "decimal": how ids are compared */
         char *answer_id;     /* the same for the id in the submit's answer, where it differs; "" : as id */
         struct conf_status *statuses; /* key "states": their word -> our state */
         size_t status_count;
-        char *reply;         /* body of our answer; "OK" */
     } report;
 };
 

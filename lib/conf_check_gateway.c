@@ -1,4 +1,4 @@
-/* A gateway's request, answers and reports, each taken as a whole. */
+/* A gateway's request and answers, each taken as a whole. */
 #include "lib/conf_internal.h"
 #include "lib/suggest.h"
 
@@ -206,70 +206,6 @@ static void check_answers(struct conf_checking *k, const struct conf_gateway *g)
                       "answer: no line is 'accepted', so every message would be in doubt");
 }
 
-/* ---- reports ---- */
-static bool has_field(const struct conf_gateway *g, const char *name)
-{
-    for (size_t i = 0; i < g->report.fields.count; i++) {
-        if (!strcmp(g->report.fields.items[i], name))
-            return true;
-    }
-    return false;
-}
-
-static void check_list_fields(struct conf_checking *k, const struct conf_gateway *g)
-{
-    const struct str_list *fields = &g->report.fields;
-    const struct conf_node *n = at(k, "report.fields");
-
-    for (size_t i = 0; i < fields->count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (!strcmp(fields->items[i], fields->items[j]) && strcmp(fields->items[i], "-") != 0)
-                conf_error_at(k->report, k->file, n, "fields: '%s' is given twice", fields->items[i]);
-        }
-    }
-    if (!strcmp(g->report.record_separator, g->report.field_separator))
-        conf_error_at(k->report, k->file, n ? n : at(k, "report"),
-                      "record_separator and field_separator are the same, '%s'", g->report.field_separator);
-}
-
-static void check_report(struct conf_checking *k, const struct conf_gateway *g)
-{
-    const struct conf_node *report = at(k, "report");
-    bool list = !strcmp(g->report.format, "list"), several = g->request.numbers_max > 1;
-
-    if (!report || report->type != CONF_NODE_MAP)
-        return;
-    if (!at(k, "report.token") && !at(k, "report.token_file"))
-        conf_error_at(k->report, k->file, report,
-                      "key 'token' is missing. Reports come to "
-                      "/report/<gateway>/<token>, and nobody else may know it");
-    if (list && !at(k, "report.fields"))
-        conf_error_at(k->report, k->file, report,
-                      "key 'fields' is missing. It says what stands in a record, in order");
-    else if (list)
-        check_list_fields(k, g);
-    if (list && (!g->report.fields.count || g->report.fields.count != at(k, "report.fields")->count))
-        return; /* missing or wrong: said already */
-
-    bool id = list ? has_field(g, "msg_id") : *g->report.msg_id != '\0';
-    bool reference = list ? has_field(g, "reference") : *g->report.reference != '\0';
-    bool number = list ? has_field(g, "number") : *g->report.number != '\0';
-    bool status = list ? has_field(g, "status") : *g->report.status != '\0';
-    const struct conf_node *n = list ? at(k, "report.fields") : report;
-    const char *what = list ? "fields" : "report";
-    if (!id && !reference)
-        conf_error_at(k->report, k->file, n,
-                      "%s: expected msg_id or reference, else nobody knows which message it is", what);
-    if (!status)
-        conf_error_at(k->report, k->file, n, "%s: expected status", what);
-    if (several && !number && !reference)
-        conf_error_at(k->report, k->file, n,
-                      "%s: expected number, since one id covers several numbers (numbers_max)", what);
-    if (!at(k, "report.states"))
-        conf_error_at(k->report, k->file, report,
-                      "key 'states' is missing. It says what the gateway's status words mean");
-}
-
 void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
 {
     if (g->retry_base_ms > g->retry_max_ms)
@@ -277,5 +213,5 @@ void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
                       "retry_base is longer than retry_max");
     check_request(k, g);
     check_answers(k, g);
-    check_report(k, g);
+    conf_check_report(k, g);
 }

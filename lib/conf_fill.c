@@ -39,7 +39,7 @@ static void set_defaults(const struct conf_table *t, char *into)
 
     for (const struct conf_key *key = t->keys; key->name; key++) {
         if (key->type == CONF_SECTION) {
-            set_defaults(key->table, into);
+            set_defaults(key->table, into + key->at);
         } else if (is_str(key)) {
             conf_pointer_set(into, key->at, xstrdup(key->fallback ? key->fallback : ""));
         } else if (key->fallback && !conf_store(key, key->fallback, into + key->at, message)) {
@@ -70,7 +70,7 @@ static void free_key(const struct conf_key *key, char *from)
     } else if (key->type == CONF_MAP) {
         free_map((struct conf_map *)(void *)(from + key->at));
     } else if (key->type == CONF_SECTION) {
-        conf_fill_free(key->table, from);
+        conf_fill_free(key->table, from + key->at);
     } else if (key->type == CONF_TABLES) {
         for (size_t i = 0; i < count; i++)
             conf_fill_free(key->table, (char *)conf_pointer_at(from, key->at) + i * key->table->size);
@@ -266,7 +266,7 @@ static void fill_key(struct conf_reader *r, const struct conf_key *key, const st
         return;
     case CONF_SECTION:
         if (expect_node(r, key, n, CONF_NODE_MAP))
-            fill_table(r, key->table, n, into, owner);
+            fill_table(r, key->table, n, into + key->at, owner);
         return;
     case CONF_STR:
     case CONF_WORD:

@@ -284,14 +284,14 @@ bool conf_form_token(const char *value, char message[CONF_MESSAGE_MAX])
 
 bool conf_form_field(const char *value, char message[CONF_MESSAGE_MAX])
 {
-    static const char *const words[] = {"msg_id", "number", "status", "time", "error", "reference", "-"};
+    auto_buf words = {0};
 
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        if (!strcmp(value, words[i]))
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (!strcmp(value, conf_role_words[i]))
             return true;
+        buf_addf(&words, "%s%s", i ? ", " : "", conf_role_words[i]);
     }
-    return wrong(message, "expected msg_id, number, status, time, error, reference or - (skipped), got '%s'",
-                 value);
+    return !strcmp(value, "-") || wrong(message, "expected %s or - (skipped), got '%s'", words.data, value);
 }
 
 bool conf_form_time_format(const char *value, char message[CONF_MESSAGE_MAX])

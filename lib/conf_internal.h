@@ -77,7 +77,7 @@ enum conf_type {
     CONF_STR_LIST,  /* struct str_list */
     CONF_MAP,       /* struct conf_map */
     CONF_STATES,    /* struct conf_status array: a mapping of their word to our state or `progress` */
-    CONF_SECTION,   /* a mapping with keys of its own, stored in the same struct */
+    CONF_SECTION,   /* a mapping with keys of its own, stored in a struct at `at` (0: in the same struct) */
     CONF_TABLES,    /* an array of structs: a list of mappings */
 };
 struct conf_word {
@@ -172,5 +172,12 @@ struct conf_checking {
 /* One file; all files are read by then. */
 void conf_check(struct conf_checking *k);
 void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_gateway.c */
+void conf_check_report(struct conf_checking *k, const struct conf_gateway *g);  /* conf_check_intake.c */
+/* The keys that the sections report and inbound share. `may`: the roles that this section has, *ret_roles: those that
+ * are configured, a bit each. NULL: there is no such section, or what is wrong with it is said; else where to point
+ * when a role is missing. */
+#define CONF_ROLE_BIT(role) (1u << (role))
+const struct conf_node *conf_check_posts(struct conf_checking *k, const char *section,
+                                         const struct conf_posts *posts, unsigned may, unsigned *ret_roles);
 /* Compiles a template that is the value of n. NULL: said where and why. */
 struct template *conf_check_template(struct conf_checking *k, const struct conf_node *n, const char *text);

@@ -152,7 +152,7 @@ static void print_key(const struct printing *p, const struct conf_key *key, cons
     buf_addf(p->out, "%s:", key->name);
     if (key->type == CONF_SECTION) {
         buf_add_char(p->out, '\n');
-        print_table(p, key->table, from, depth + 1, false);
+        print_table(p, key->table, from + key->at, depth + 1, false);
     } else if (key->type == CONF_TABLES) {
         print_tables(p, key->table, conf_pointer_at(from, key->at), count, depth);
     } else if (key->type == CONF_STATES) {

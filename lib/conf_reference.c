@@ -3,7 +3,7 @@
 
 static const char head[] = "# Configuration: every key\n"
                            "\n"
-                           "Printed from the tables in `lib/conf_tables.c` and `lib/conf_tables_send.c` "
+                           "Printed from the tables in `lib/conf_tables*.c` "
                            "(`test/unit/test_conf --reference`); a test\n"
                            "holds it equal to them. How the files work together, with whole examples: "
                            "[configuring.md](configuring.md).\n"

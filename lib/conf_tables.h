@@ -6,3 +6,4 @@
 
 extern const struct conf_key conf_main_keys[], conf_source_keys[], conf_template_keys[], conf_gateway_keys[],
     conf_rule_keys[];
+extern const struct conf_table conf_report_table; /* section report of a gateway */

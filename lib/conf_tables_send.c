@@ -14,9 +14,6 @@ static const struct conf_word answer_kinds[] = {{"accepted", ANSWER_ACCEPTED},
                                                 {"throttled", ANSWER_THROTTLED},
                                                 {"retry", ANSWER_RETRY},
                                                 {0}};
-static const struct conf_word report_formats[] = {{"list", 0}, {"json", 1}, {0}};
-static const struct conf_word id_forms[] = {{"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
-static const struct conf_word answer_id_forms[] = {{"", 0}, {"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
 
 #define E(field) offsetof(struct conf_route, field)
 static const struct conf_key route_keys[] = {
@@ -121,57 +118,6 @@ static const struct conf_key request_keys[] = {
 };
 static const struct conf_table request_table = {.keys = request_keys};
 
-static const struct conf_key report_keys[] = {
-    {.name = "token", .type = CONF_STR, .at = G(report.token), .secret = true, .owner = "callback",
-     .form = conf_form_token,
-     .help = "Reports come to `/report/<gateway>/<token>`; without it this gateway posts no reports."},
-    {.name = "format", .type = CONF_WORD, .at = G(report.format), .words = report_formats, .fallback = "json",
-     .help = "`list`: records of fields with separators; `json`."},
-    {.name = "fields", .type = CONF_STR_LIST, .at = G(report.fields), .max = 16, .form = conf_form_field,
-     .help = "list: what stands in a record, in order: `msg_id number status time error reference`, `-` for what "
-             "is skipped."},
-    {.name = "record_separator", .type = CONF_STR, .at = G(report.record_separator), .fallback = ";", .max = 8,
-     .form = conf_form_not_empty,
-     .help = "list: between records."},
-    {.name = "field_separator", .type = CONF_STR, .at = G(report.field_separator), .fallback = ",", .max = 8,
-     .form = conf_form_not_empty,
-     .help = "list: between fields."},
-    {.name = "parameter", .type = CONF_STR, .at = G(report.parameter), .max = 64,
-     .help = "list: the query parameter or form field that holds it. Without it, or in a request that has none: "
-             "the body, else the whole query."},
-    {.name = "records", .type = CONF_STR, .at = G(report.records), .form = conf_form_pointer,
-     .help = "json: pointer to the array of records; without it the body itself, an object or an array."},
-    {.name = "msg_id", .type = CONF_STR, .at = G(report.msg_id), .form = conf_form_pointer,
-     .help = "json: pointer within a record to the gateway's id."},
-    {.name = "number", .type = CONF_STR, .at = G(report.number), .form = conf_form_pointer,
-     .help = "json: to the number."},
-    {.name = "status", .type = CONF_STR, .at = G(report.status), .form = conf_form_pointer,
-     .help = "json: to the status word."},
-    {.name = "time", .type = CONF_STR, .at = G(report.time), .form = conf_form_pointer,
-     .help = "json: to the gateway's time."},
-    {.name = "error", .type = CONF_STR, .at = G(report.error), .form = conf_form_pointer,
-     .help = "json: to the error text or code."},
-    {.name = "reference", .type = CONF_STR, .at = G(report.reference), .form = conf_form_pointer,
-     .help = "json: to the `seq_id` that the request carried."},
-    {.name = "time_format", .type = CONF_STR, .at = G(report.time_format), .fallback = "iso", .max = 64,
-     .form = conf_form_time_format,
-     .help = "`iso` (RFC 3339), `\"\"` (seconds since 1970), or a strptime format such as `%Y-%m-%d %H:%M:%S`."},
-    {.name = "time_zone", .type = CONF_STR, .at = G(report.time_zone), .fallback = "UTC", .form = conf_form_zone,
-     .help = "Whose clock the gateway's time shows, where it does not say itself."},
-    {.name = "id", .type = CONF_WORD, .at = G(report.id), .words = id_forms, .fallback = "as_given",
-     .help = "How ids are compared. `hex` and `decimal`: as numbers of any length, whatever case and zeros."},
-    {.name = "answer_id", .type = CONF_WORD, .at = G(report.answer_id), .words = answer_id_forms,
-     .help = "The same for the id in the answer, where it is written otherwise than in reports."},
-    {.name = "states", .type = CONF_STATES, .at = G(report.statuses), .count_at = G(report.status_count),
-     .max = 200,
-     .help = "Their status word → our state (`delivered undelivered rejected expired unknown`), or `progress`: "
-             "kept as an event, changes no state. A word that is not listed is kept as an event too, and logged."},
-    {.name = "reply", .type = CONF_STR, .at = G(report.reply), .fallback = "OK", .max = 1024,
-     .help = "The body of our answer to a report."},
-    {0},
-};
-static const struct conf_table report_table = {.keys = report_keys};
-
 const struct conf_key conf_gateway_keys[] = {
     {.name = "driver", .type = CONF_WORD, .at = G(driver), .words = gateway_drivers, .fallback = "http",
      .help = "How it is spoken to."},
@@ -210,7 +156,7 @@ const struct conf_key conf_gateway_keys[] = {
     {.name = "answer", .type = CONF_TABLES, .at = G(answers), .count_at = G(answer_count), .table = &answer_table,
      .required = true, .min = 1, .max = 64,
      .help = "How to read the answer: the first line that fits decides. If none fits, the attempt is in doubt."},
-    {.name = "report", .type = CONF_SECTION, .table = &report_table,
+    {.name = "report", .type = CONF_SECTION, .table = &conf_report_table,
      .help = "Its delivery reports."},
     {0},
 };

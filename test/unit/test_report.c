@@ -30,49 +30,56 @@ static struct conf_status deep_states[] = {{"0", STATE_DELIVERED, 1}, {"5", STAT
 static struct conf_gateway gateways[] = {
     {.name = "alpha",
      .file = "gateways/alpha.yaml",
-     .report = {.format = "list",
-                .fields = {list_fields, 4},
-                .record_separator = ";",
-                .field_separator = ",",
-                .parameter = "report",
-                .time_format = "%Y-%m-%d %H:%M:%S",
-                .time_zone = "Asia/Shanghai",
+     .report = {.posts.format.kind = "list",
+                .posts.format.fields = {list_fields, 4},
+                .posts.format.record_separator = ";",
+                .posts.format.field_separator = ",",
+                .posts.format.parameter = "report",
+                .posts.format.time_format = "%Y-%m-%d %H:%M:%S",
+                .posts.format.time_zone = "Asia/Shanghai",
                 .statuses = alpha_states,
                 .status_count = COUNT_OF(alpha_states)}},
     {.name = "plain",
      .file = "gateways/plain.yaml",
-     .report = {.format = "list",
-                .fields = {plain_fields, 6},
-                .record_separator = "",
-                .field_separator = "!",
-                .parameter = "",
-                .time_format = "",
+     .report = {.posts.format.kind = "list",
+                .posts.format.fields = {plain_fields, 6},
+                .posts.format.record_separator = "",
+                .posts.format.field_separator = "!",
+                .posts.format.parameter = "",
+                .posts.format.time_format = "",
                 .statuses = plain_states,
                 .status_count = COUNT_OF(plain_states)}},
     {.name = "beta",
      .file = "gateways/beta.yaml",
-     .report = {.format = "json",
-                .msg_id = "/id",
-                .number = "/to",
-                .status = "/status",
-                .time = "/time",
-                .error = "/error",
-                .reference = "/ref",
-                .time_format = "iso",
+     .report = {.posts.format.kind = "json",
+                .posts.format.at[ROLE_MSG_ID] = "/id",
+                .posts.format.at[ROLE_NUMBER] = "/to",
+                .posts.format.at[ROLE_STATUS] = "/status",
+                .posts.format.at[ROLE_TIME] = "/time",
+                .posts.format.at[ROLE_ERROR] = "/error",
+                .posts.format.at[ROLE_REFERENCE] = "/ref",
+                .posts.format.time_format = "iso",
                 .statuses = beta_states,
                 .status_count = COUNT_OF(beta_states)}},
     {.name = "deep",
      .file = "gateways/deep.yaml",
-     .report = {.format = "json",
-                .records = "/data/list",
-                .msg_id = "/m/id",
-                .number = "",
-                .status = "/s",
-                .time = "",
-                .error = "",
-                .reference = "",
+     .report = {.posts.format.kind = "json",
+                .posts.format.records = "/data/list",
+                .posts.format.at[ROLE_MSG_ID] = "/m/id",
+                .posts.format.at[ROLE_NUMBER] = "",
+                .posts.format.at[ROLE_STATUS] = "/s",
+                .posts.format.at[ROLE_TIME] = "",
+                .posts.format.at[ROLE_ERROR] = "",
+                .posts.format.at[ROLE_REFERENCE] = "",
                 .statuses = deep_states,
                 .status_count = COUNT_OF(deep_states)}},
+    {.name = "form",
+     .file = "gateways/form.yaml",
+     .report = {.posts.format.kind = "form",
+                .posts.format.at = {"id", "to", "Status", "at", "e", "ref"},
+                .posts.format.time_format = "",
+                .statuses = plain_states,
+                .status_count = COUNT_OF(plain_states)}},
 };
 
 static const struct conf_gateway *gateway(const char *name)
@@ -85,13 +92,13 @@ static const struct conf_gateway *gateway(const char *name)
     return NULL;
 }
 
-static struct report parse(const struct conf_gateway *g, const char *where, const char *text, size_t len,
+static struct parsed parse(const struct conf_gateway *g, const char *where, const char *text, size_t len,
                            int *ret)
 {
     char *why = NULL;
-    struct report report;
-    struct report_format *f = report_format_new(g, &why);
-    struct report_request r = {.at = RECEIVED_AT, .form = strcmp(where, "form") == 0};
+    struct parsed report;
+    struct format *f = format_new(g, &g->report.posts.format, "report", &why);
+    struct posted r = {.at = RECEIVED_AT, .form = strcmp(where, "form") == 0};
     assert_non_null(f);
     if (strcmp(where, "query") == 0) {
         r.query = text;
@@ -101,12 +108,12 @@ static struct report parse(const struct conf_gateway *g, const char *where, cons
         r.body_len = len;
     }
     *ret = report_parse(f, &r, &report);
-    report_format_free(f);
+    format_free(f);
     return report;
 }
 
 /* The lines of a report as the consumer will read them. */
-static struct chunk *decode(const struct report *report)
+static struct chunk *decode(const struct parsed *report)
 {
     auto_buf b = {0};
     struct chunk *c = NULL;
@@ -162,9 +169,9 @@ static void table(void **state)
             cell[i] = i < 3 ? strsep(&rest, "~") : rest;
         assert_non_null(cell[3]);
         unescape(cell[2]);
-        struct report report = parse(gateway(cell[0]), cell[1], cell[2], strlen(cell[2]), &result);
+        struct parsed report = parse(gateway(cell[0]), cell[1], cell[2], strlen(cell[2]), &result);
         struct chunk *c = decode(&report);
-        buf_add_str(&got, result == REPORT_UNREADABLE ? "!" : "");
+        buf_add_str(&got, result == FORMAT_UNREADABLE ? "!" : "");
         for (size_t i = 0; i < c->count; i++) {
             buf_add_str(&got, i > 0 ? " / " : "");
             describe(&c->steps[i], &got);
@@ -181,9 +188,9 @@ static void unreadable_is_kept(void **state)
 {
     static const char body[] = "\x00\xff binary \x01 \"quotes\"\n";
     int result;
-    struct report report = parse(gateway("beta"), "body", body, sizeof(body) - 1, &result);
+    struct parsed report = parse(gateway("beta"), "body", body, sizeof(body) - 1, &result);
     struct chunk *c = decode(&report);
-    assert_int_equal(result, REPORT_UNREADABLE);
+    assert_int_equal(result, FORMAT_UNREADABLE);
     assert_int_equal(c->count, 1);
     assert_string_equal(c->steps[0].raw, "\xef\xbf\xbd\xef\xbf\xbd binary \x01 \"quotes\"\n");
     assert_string_equal(c->steps[0].gateway, "beta");
@@ -199,7 +206,7 @@ static void error_text(void **state)
     buf_add_str(&body, "7!delivered!!0!x!with ! inside ");
     for (int i = 0; i < 300; i++)
         buf_add_str(&body, "\xc3\xa4");
-    struct report report = parse(gateway("plain"), "body", body.data, body.len, &result);
+    struct parsed report = parse(gateway("plain"), "body", body.data, body.len, &result);
     struct chunk *c = decode(&report);
     assert_int_equal(c->count, 1);
     assert_memory_equal(c->steps[0].error, "with ! inside \xc3\xa4", 16);
@@ -215,7 +222,7 @@ static void many_records(void **state)
     auto_buf body = {0};
     for (int i = 0; i < 5000; i++)
         buf_addf(&body, "m%d,4917112%05d,DELIVRD,2026-01-31 16:15:00;", i, i);
-    struct report report = parse(gateway("alpha"), "body", body.data, body.len, &result);
+    struct parsed report = parse(gateway("alpha"), "body", body.data, body.len, &result);
     assert_int_equal(result, 0);
     assert_int_equal(report.understood, 5000);
     buf_deinit(&report.records);
@@ -251,7 +258,7 @@ static void times(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct zone *z = zone_open(cases[i].zone);
         int64_t ms = -1;
-        if (!report_time(cases[i].text, cases[i].format, z, RECEIVED_AT, &ms))
+        if (!format_time(cases[i].text, cases[i].format, z, RECEIVED_AT, &ms))
             ms = -1;
         if (ms != cases[i].ms)
             fail_msg("'%s' '%s' %s: got %lld", cases[i].text, cases[i].format, cases[i].zone, (long long)ms);
@@ -261,23 +268,23 @@ static void times(void **state)
 
 static void numbers(void **state)
 {
-    assert_true(report_number("+491711234567") == 491711234567);
-    assert_true(report_number("00491711234567") == 491711234567);
-    assert_true(report_number(" 491711234567 ") == 491711234567);
-    assert_true(report_number("") == 0);
-    assert_true(report_number("  ") == 0);
-    assert_true(report_number("+") == -1);
-    assert_true(report_number("49 171") == -1);
-    assert_true(report_number("1234567890123456") == -1);
-    assert_true(report_number("000") == -1);
+    assert_true(format_number("+491711234567") == 491711234567);
+    assert_true(format_number("00491711234567") == 491711234567);
+    assert_true(format_number(" 491711234567 ") == 491711234567);
+    assert_true(format_number("") == 0);
+    assert_true(format_number("  ") == 0);
+    assert_true(format_number("+") == -1);
+    assert_true(format_number("49 171") == -1);
+    assert_true(format_number("1234567890123456") == -1);
+    assert_true(format_number("000") == -1);
 }
 
 static void zone_must_exist(void **state)
 {
     struct conf_gateway g = gateways[0];
     char *why = NULL;
-    g.report.time_zone = "Asia/Atlantis";
-    assert_null(report_format_new(&g, &why));
+    g.report.posts.format.time_zone = "Asia/Atlantis";
+    assert_null(format_new(&g, &g.report.posts.format, "report", &why));
     assert_non_null(strstr(why, "Asia/Atlantis"));
     free(why);
 }

@@ -1,6 +1,6 @@
-/* Reports as JSON: an object, an array of objects, or either behind a pointer (RFC 6901). Numbers are read as
+/* Records as JSON: an object, an array of objects, or either behind a pointer (RFC 6901). Numbers are read as
  * the digits that were written: an id of 20 digits is no int64_t, and 1.10 may be an id, too. */
-#include "callback/report.h"
+#include "callback/format.h"
 
 #include <ctype.h>
 #include <json-c/json.h>
@@ -98,29 +98,25 @@ static const char *text_at(struct json_object *o, const char *pointer)
     return NULL;
 }
 
-static void add_record(struct report_parser *p, struct json_object *o)
+static void add_record(struct reading *r, struct json_object *o)
 {
-    const struct conf_gateway *g = report_gateway(p->format);
     if (json_object_get_type(o) != json_type_object) {
         const char *raw = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        auto_free char *why = xasprintf("a record is not an object (%s says where they stand)", g->file);
-        report_refuse(p, "not_an_object", why, raw, strlen(raw));
+        auto_free char *why = xasprintf("a record is not an object (%s says where they stand)", r->file);
+        reading_refuse(r, "not_an_object", why, raw, strlen(raw));
         return;
     }
-    struct report_fields f = {.msg_id = text_at(o, g->report.msg_id),
-                              .number = text_at(o, g->report.number),
-                              .status = text_at(o, g->report.status),
-                              .time = text_at(o, g->report.time),
-                              .error = text_at(o, g->report.error),
-                              .reference = text_at(o, g->report.reference)};
-    const char *raw =
-        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-    report_add(p, &f, raw, strlen(raw));
+    struct format_record found = {0};
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        found.field[i] = text_at(o, r->conf->at[i]);
+    found.raw = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    found.raw_len = strlen(found.raw);
+    reading_take(r, &found);
 }
 
-const char *report_parse_json(struct report_parser *p, const char *text, size_t len)
+const char *format_read_json(struct reading *r, const char *text, size_t len)
 {
-    const char *pointer = report_gateway(p->format)->report.records;
+    const char *pointer = r->conf->records;
     struct json_object *root = NULL;
     const char *wrong = parse(text, len, &root);
     if (wrong)
@@ -128,18 +124,15 @@ const char *report_parse_json(struct report_parser *p, const char *text, size_t 
     auto_json whole = root;
     struct json_object *records = pointer && *pointer ? at_pointer(whole, pointer) : whole;
     if (!records)
-        return "there is nothing at report.records";
+        return "there is nothing at the pointer `records`";
     if (json_object_get_type(records) == json_type_object) {
-        add_record(p, records);
+        add_record(r, records);
         return NULL;
     }
     if (json_object_get_type(records) != json_type_array)
         return "it is neither an object nor an array";
-    size_t objects = 0, count = json_object_array_length(records);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *record = json_object_array_get_idx(records, i);
-        objects += json_object_get_type(record) == json_type_object;
-        add_record(p, record);
-    }
-    return count > 0 && objects == 0 ? "not one of its elements is an object" : NULL;
+    size_t count = json_object_array_length(records);
+    for (size_t i = 0; i < count; i++)
+        add_record(r, json_object_array_get_idx(records, i));
+    return count > 0 && r->shaped == 0 ? "not one of its elements is an object" : NULL;
 }

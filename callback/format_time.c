@@ -1,6 +1,6 @@
 /* The moments that gateways write: by a strptime format in the gateway's zone, as a count since 1970, or RFC
  * 3339. */
-#include "callback/report.h"
+#include "callback/format.h"
 #include "lib/clock.h"
 #include "lib/zone.h"
 
@@ -81,7 +81,7 @@ static bool by_format(const char *s, const char *format, const struct zone *zone
     return true;
 }
 
-bool report_time(const char *text, const char *format, const struct zone *zone, int64_t now_ms,
+bool format_time(const char *text, const char *format, const struct zone *zone, int64_t now_ms,
                  int64_t *ret_ms)
 {
     char s[64];

@@ -1,6 +1,6 @@
-/* Reports as lists: "id,number,status,time;id,number,status,time;". The order of the fields and both
+/* Records as lists: "id,number,status,time;id,number,status,time;". The order of the fields and both
  * separators are the gateway's; separators and line breaks around a record are tolerated. */
-#include "callback/report.h"
+#include "callback/format.h"
 
 #include <ctype.h>
 
@@ -29,8 +29,7 @@ static void trim(char *s, char **ret)
     *ret = s;
 }
 
-/* Cuts `record` in place. The last field takes the rest where it is the error text, which may hold anything.
- */
+/* Cuts `record` in place. The last field takes the rest where it is a free text, which may hold anything. */
 static size_t cut_fields(char *record, const char *separator, size_t wanted, bool last_takes_rest,
                          char **fields)
 {
@@ -51,48 +50,43 @@ static size_t cut_fields(char *record, const char *separator, size_t wanted, boo
     return count;
 }
 
-static bool put_field(struct report_fields *f, const char *name, const char *value)
+static void put_field(struct format_record *r, const char *name, const char *value)
 {
-    const struct {
-        const char *name;
-        const char **to;
-    } known[] = {{"msg_id", &f->msg_id}, {"number", &f->number}, {"status", &f->status},
-                 {"time", &f->time},     {"error", &f->error},   {"reference", &f->reference}};
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (strcmp(known[i].name, name) == 0) {
-            *known[i].to = value;
-            return true;
-        }
-    }
-    return false; /* "-": skipped */
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (strcmp(conf_role_words[i], name) == 0)
+            r->field[i] = value;
+    } /* "-": skipped */
 }
 
-/* False: it has not the shape of a record. */
-static bool add_record(struct report_parser *p, const char *raw, size_t len)
+static bool last_is_free_text(const struct str_list *names)
 {
-    const struct conf_gateway *g = report_gateway(p->format);
-    const struct str_list *names = &g->report.fields;
-    const char *separator = g->report.field_separator ? g->report.field_separator : ",";
+    const char *last = names->count > 0 ? names->items[names->count - 1] : "";
+    return strcmp(last, conf_role_words[ROLE_ERROR]) == 0 || strcmp(last, conf_role_words[ROLE_TEXT]) == 0;
+}
+
+static void add_record(struct reading *r, const char *raw, size_t len)
+{
+    const struct str_list *names = &r->conf->fields;
+    const char *separator = r->conf->field_separator ? r->conf->field_separator : ",";
     char *fields[FIELDS_MAX + 1] = {0};
-    struct report_fields f = {0};
+    struct format_record found = {.raw = raw, .raw_len = len};
     auto_free char *record = xstrndup(raw, len);
-    bool rest = names->count > 0 && strcmp(names->items[names->count - 1], "error") == 0;
+    bool rest = last_is_free_text(names);
     size_t count = cut_fields(record, separator, names->count, rest, fields);
-    bool error_left_out = rest && count + 1 == names->count;
-    if (strlen(record) != len && memchr(raw, '\0', len)) {
-        auto_free char *why = xasprintf("the record holds a byte 0 (%s)", g->file);
-        report_refuse(p, "bad_bytes", why, raw, len);
-        return false;
+    bool last_left_out = rest && count + 1 == names->count;
+    if (memchr(raw, '\0', len)) {
+        auto_free char *why = xasprintf("the record holds a byte 0 (%s)", r->file);
+        reading_refuse(r, "bad_bytes", why, raw, len);
+        return;
     }
-    if (count != names->count && !error_left_out) {
-        auto_free char *why = xasprintf("%zu fields where %s lists %zu", count, g->file, names->count);
-        report_refuse(p, "field_count", why, raw, len);
-        return false;
+    if (count != names->count && !last_left_out) {
+        auto_free char *why = xasprintf("%zu fields where %s lists %zu", count, r->file, names->count);
+        reading_refuse(r, "field_count", why, raw, len);
+        return;
     }
     for (size_t i = 0; i < count; i++)
-        put_field(&f, names->items[i], fields[i]);
-    report_add(p, &f, raw, len);
-    return true;
+        put_field(&found, names->items[i], fields[i]);
+    reading_take(r, &found);
 }
 
 static bool blank(const char *s, size_t len)
@@ -104,24 +98,23 @@ static bool blank(const char *s, size_t len)
     return true;
 }
 
-const char *report_parse_list(struct report_parser *p, const char *text, size_t len)
+const char *format_read_list(struct reading *r, const char *text, size_t len)
 {
-    const struct conf_gateway *g = report_gateway(p->format);
-    const char *separator = g->report.record_separator;
+    const char *separator = r->conf->record_separator;
     const char *end = text + len;
-    size_t records = 0, shaped = 0;
-    if (g->report.fields.count > FIELDS_MAX)
+    size_t records = 0;
+    if (r->conf->fields.count > FIELDS_MAX)
         return "more fields are configured than can be read";
     for (const char *s = text; s < end;) {
         const char *stop = record_end(s, end, separator);
         if (!blank(s, (size_t)(stop - s))) {
             records++;
-            shaped += add_record(p, s, (size_t)(stop - s));
+            add_record(r, s, (size_t)(stop - s));
         }
         if (stop == end)
             break;
         s = *stop == '\n' || *stop == '\r' ? stop + 1 : stop + strlen(separator);
     }
     /* Where not one record has the shape it is no such list: the whole stays together for a person. */
-    return records > 0 && shaped == 0 ? "not one record of it has the fields that are listed" : NULL;
+    return records > 0 && r->shaped == 0 ? "not one record of it has the fields that are listed" : NULL;
 }

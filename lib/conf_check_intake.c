@@ -1,0 +1,129 @@
+/* What a gateway posts: a section's format and who may post, each taken as a whole. */
+#include "lib/conf_internal.h"
+
+struct section { /* report, inbound */
+    struct conf_checking *k;
+    const char *name;
+    const struct conf_node *node;
+    const struct conf_posts *posts;
+    unsigned roles; /* that it may have, a bit each */
+};
+
+static const struct conf_node *key_of(const struct section *s, const char *key)
+{
+    return conf_node_at(s->node, key);
+}
+
+static int role_of(const char *word)
+{
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        if (!strcmp(conf_role_words[i], word))
+            return i;
+    }
+    return -1;
+}
+
+static void check_list(const struct section *s)
+{
+    const struct str_list *fields = &s->posts->format.fields;
+    const struct conf_node *n = key_of(s, "fields");
+    struct conf_checking *k = s->k;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        int role = role_of(fields->items[i]);
+        if (role >= 0 && !(s->roles & CONF_ROLE_BIT(role)))
+            conf_error_at(k->report, k->file, n, "fields: '%s' has no '%s'", s->name, fields->items[i]);
+        for (size_t j = 0; j < i; j++) {
+            if (!strcmp(fields->items[i], fields->items[j]) && role >= 0)
+                conf_error_at(k->report, k->file, n, "fields: '%s' is given twice", fields->items[i]);
+        }
+    }
+    if (!strcmp(s->posts->format.record_separator, s->posts->format.field_separator))
+        conf_error_at(k->report, k->file, n ? n : s->node,
+                      "record_separator and field_separator are the same, '%s'",
+                      s->posts->format.field_separator);
+}
+
+static void check_pointers(const struct section *s)
+{
+    char message[CONF_MESSAGE_MAX];
+
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        const struct conf_node *n = key_of(s, conf_role_words[i]);
+        if (n && *s->posts->format.at[i] && !conf_form_pointer(s->posts->format.at[i], message))
+            conf_error_at(s->k->report, s->k->file, n, "%s: %s", conf_role_words[i], message);
+    }
+}
+
+/* The roles that the section's format names, a bit each. False: something about them is wrong and said. */
+static bool check_format(const struct section *s, unsigned *ret_roles)
+{
+    const struct conf_format *f = &s->posts->format;
+    struct conf_checking *k = s->k;
+
+    *ret_roles = 0;
+    if (strcmp(f->kind, "list") != 0) {
+        for (int i = 0; i < ROLE_COUNT; i++)
+            *ret_roles |= f->at[i] && *f->at[i] ? CONF_ROLE_BIT(i) : 0;
+        if (!strcmp(f->kind, "json"))
+            check_pointers(s);
+        return true;
+    }
+    const struct conf_node *n = key_of(s, "fields");
+    if (!n)
+        conf_error_at(k->report, k->file, s->node,
+                      "key 'fields' is missing. It says what stands in a record, in order");
+    else
+        check_list(s);
+    if (!n || !f->fields.count || f->fields.count != n->count)
+        return false; /* missing or wrong: said */
+    for (size_t i = 0; i < f->fields.count; i++) {
+        int role = role_of(f->fields.items[i]);
+        *ret_roles |= role >= 0 ? CONF_ROLE_BIT(role) : 0;
+    }
+    return true;
+}
+
+const struct conf_node *conf_check_posts(struct conf_checking *k, const char *name,
+                                         const struct conf_posts *posts, unsigned may, unsigned *ret_roles)
+{
+    const struct section s = {
+        .k = k, .name = name, .node = conf_node_at(k->file->root, name), .posts = posts, .roles = may};
+
+    if (!s.node || s.node->type != CONF_NODE_MAP)
+        return NULL;
+    if (!key_of(&s, "token") && !key_of(&s, "token_file"))
+        conf_error_at(k->report, k->file, s.node,
+                      "key 'token' is missing. What the gateway posts comes to "
+                      "/%s/<gateway>/<token>, and nobody else may know it",
+                      name);
+    if (!check_format(&s, ret_roles))
+        return NULL;
+    return key_of(&s, "fields") ? key_of(&s, "fields") : s.node;
+}
+
+void conf_check_report(struct conf_checking *k, const struct conf_gateway *g)
+{
+    const struct conf_node *report = conf_node_at(k->file->root, "report");
+    unsigned roles;
+    const struct conf_node *n = conf_check_posts(
+        k, "report", &g->report.posts,
+        CONF_ROLE_BIT(ROLE_MSG_ID) | CONF_ROLE_BIT(ROLE_NUMBER) | CONF_ROLE_BIT(ROLE_STATUS) |
+            CONF_ROLE_BIT(ROLE_TIME) | CONF_ROLE_BIT(ROLE_ERROR) | CONF_ROLE_BIT(ROLE_REFERENCE),
+        &roles);
+
+    if (!n)
+        return;
+    const char *what = n == report ? "report" : "fields";
+    if (!(roles & (CONF_ROLE_BIT(ROLE_MSG_ID) | CONF_ROLE_BIT(ROLE_REFERENCE))))
+        conf_error_at(k->report, k->file, n,
+                      "%s: expected msg_id or reference, else nobody knows which message it is", what);
+    if (!(roles & CONF_ROLE_BIT(ROLE_STATUS)))
+        conf_error_at(k->report, k->file, n, "%s: expected status", what);
+    if (g->request.numbers_max > 1 && !(roles & (CONF_ROLE_BIT(ROLE_NUMBER) | CONF_ROLE_BIT(ROLE_REFERENCE))))
+        conf_error_at(k->report, k->file, n,
+                      "%s: expected number, since one id covers several numbers (numbers_max)", what);
+    if (!conf_node_at(report, "states"))
+        conf_error_at(k->report, k->file, report,
+                      "key 'states' is missing. It says what the gateway's status words mean");
+}
