@@ -2,47 +2,37 @@
  * and queues over AMQP. No service may configure; each writes to the one exchange and reads its own queues.
  */
 #include "ctl/ctl.h"
-#include <curl/curl.h>
+#include "lib/http.h"
 #include <stdio.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+#define CALL_TIMEOUT_MS    60000 /* making a virtual host takes seconds */
+#define ANSWER_MAX_BYTES   (1u << 20)
 
 struct call {
     const struct ctl *ctl;
-    CURL *curl;
-    long status;
+    struct http_client *client;
+    int status;
 };
-
-static size_t drop(char *data, size_t size, size_t n, void *arg)
-{
-    return size * n;
-}
 
 /* One call; body NULL: GET. 0 and call->status, or an exit code. */
 static int manage(struct call *k, const char *path, const char *body)
 {
+    static const char *const headers[] = {"Content-Type: application/json"};
     const struct conf_main *m = &k->ctl->conf->main;
     auto_free char *url = xasprintf("%s%s", m->broker.management_url, path);
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    curl_easy_reset(k->curl);
-    curl_easy_setopt(k->curl, CURLOPT_URL, url);
-    curl_easy_setopt(k->curl, CURLOPT_USERNAME, m->broker.admin_user);
-    curl_easy_setopt(k->curl, CURLOPT_PASSWORD, m->broker.admin_password);
-    curl_easy_setopt(k->curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(k->curl, CURLOPT_WRITEFUNCTION, drop);
-    curl_easy_setopt(k->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(k->curl, CURLOPT_TIMEOUT_MS, 60000L); /* making a virtual host takes seconds */
-    curl_easy_setopt(k->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    if (m->broker.ca_file != NULL && *m->broker.ca_file != '\0')
-        curl_easy_setopt(k->curl, CURLOPT_CAINFO, m->broker.ca_file);
-    if (body != NULL) {
-        curl_easy_setopt(k->curl, CURLOPT_CUSTOMREQUEST, "PUT");
-        curl_easy_setopt(k->curl, CURLOPT_POSTFIELDS, body);
-    }
-    CURLcode r = curl_easy_perform(k->curl);
-    curl_slist_free_all(headers);
-    if (r != CURLE_OK)
+    struct http_request r = {.method = body != NULL ? "PUT" : "GET",
+                             .url = url,
+                             .headers = headers,
+                             .header_count = COUNT_OF(headers),
+                             .body = body,
+                             .body_len = body != NULL ? strlen(body) : 0};
+    struct http_result answer;
+    http_client_call(k->client, &r, NULL, NULL, &answer);
+    if (answer.end != HTTP_ANSWERED)
         return ctl_fail(EXIT_UNREACHABLE, "broker's management interface at %s: %s", m->broker.management_url,
-                        curl_easy_strerror(r));
-    curl_easy_getinfo(k->curl, CURLINFO_RESPONSE_CODE, &k->status);
+                        answer.error);
+    k->status = answer.status;
     if (k->status == 401 || k->status == 403)
         return ctl_fail(EXIT_REFUSED, "broker's management interface refuses user %s", m->broker.admin_user);
     return 0;
@@ -52,24 +42,22 @@ static int put(struct call *k, const char *path, const char *body)
 {
     int code = manage(k, path, body);
     if (code == 0 && (k->status < 200 || k->status > 299))
-        code =
-            ctl_fail(EXIT_REFUSED, "broker's management interface answered %ld to PUT %s", k->status, path);
+        code = ctl_fail(EXIT_REFUSED, "broker's management interface answered %d to PUT %s", k->status, path);
     return code;
 }
 
-static char *escaped(const struct call *k, const char *s)
+static char *escaped(const char *s)
 {
-    char *e = curl_easy_escape(k->curl, s, 0);
-    char *copy = xstrdup(e);
-    curl_free(e);
-    return copy;
+    auto_buf b = {0};
+    buf_add_url_encoded(&b, s, strlen(s));
+    return xstrdup(b.data != NULL ? b.data : "");
 }
 
 static int put_rights(struct call *k, const char *user, const char *configure, const char *write,
                       const char *read)
 {
-    auto_free char *vhost = escaped(k, k->ctl->conf->main.broker.vhost);
-    auto_free char *name = escaped(k, user);
+    auto_free char *vhost = escaped(k->ctl->conf->main.broker.vhost);
+    auto_free char *name = escaped(user);
     auto_free char *path = xasprintf("/api/permissions/%s/%s", vhost, name);
     auto_buf body = {0};
     buf_add_str(&body, "{\"configure\":");
@@ -84,7 +72,7 @@ static int put_rights(struct call *k, const char *user, const char *configure, c
 
 static int put_user(struct call *k, const struct conf_service *s, const char *read)
 {
-    auto_free char *name = escaped(k, s->broker_user);
+    auto_free char *name = escaped(s->broker_user);
     auto_free char *path = xasprintf("/api/users/%s", name);
     const char *password = s->broker_password != NULL ? s->broker_password : "";
     auto_buf body = {0};
@@ -113,8 +101,8 @@ static void users_of(const struct conf_main *m, struct user users[USERS])
 static int put_vhost(struct call *k)
 {
     const struct conf_main *m = &k->ctl->conf->main;
-    auto_free char *vhost = escaped(k, m->broker.vhost);
-    auto_free char *admin = escaped(k, m->broker.admin_user);
+    auto_free char *vhost = escaped(m->broker.vhost);
+    auto_free char *admin = escaped(m->broker.admin_user);
     auto_free char *vhost_path = xasprintf("/api/vhosts/%s", vhost);
     auto_free char *rights_path = xasprintf("/api/permissions/%s/%s", vhost, admin);
     int code = manage(k, vhost_path, NULL);
@@ -127,14 +115,27 @@ static int put_vhost(struct call *k)
     return code;
 }
 
+static struct http_client *client_of(const struct conf_main *m, struct conf_http *http)
+{
+    static char basic[] = "basic";
+    *http = (struct conf_http){
+        .auth = {.type = basic, .user = m->broker.admin_user, .password = m->broker.admin_password},
+        .tls = {.ca_file = m->broker.ca_file}};
+    return http_client_new(&(struct http_options){.conf = http,
+                                                  .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                                  .answer_timeout_ms = CALL_TIMEOUT_MS,
+                                                  .answer_max = ANSWER_MAX_BYTES});
+}
+
 static int manage_all(const struct ctl *c, const struct user users[USERS])
 {
-    struct call k = {.ctl = c, .curl = curl_easy_init()};
-    int code = k.curl != NULL ? put_vhost(&k) : EXIT_UNREACHABLE;
+    struct conf_http http;
+    struct call k = {.ctl = c, .client = client_of(&c->conf->main, &http)};
+    int code = put_vhost(&k);
     for (size_t i = 0; code == 0 && i < USERS; i++)
         if (users[i].service->broker_user != NULL && *users[i].service->broker_user != '\0')
             code = put_user(&k, users[i].service, users[i].read);
-    curl_easy_cleanup(k.curl);
+    http_client_free(k.client);
     return code;
 }
 

@@ -2,7 +2,6 @@
 #include "ctl/ctl.h"
 #include "extract/cron.h"
 #include "lib/log.h"
-#include <curl/curl.h>
 #include <stdio.h>
 
 static void print_help(void)
@@ -64,8 +63,5 @@ int main(int argc, char **argv)
     }
     c.argc = argc - i;
     c.argv = argv + i;
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    int code = run_command(k, &c);
-    curl_global_cleanup();
-    return code;
+    return run_command(k, &c);
 }

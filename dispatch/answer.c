@@ -1,6 +1,6 @@
 /* Which line of `answer:` fits, and what it takes from the body. */
 #include "dispatch/answer.h"
-#include "dispatch/pointer.h"
+#include "lib/pointer.h"
 
 #include <ctype.h>
 #include <regex.h>

@@ -14,52 +14,46 @@ const char *outcome_word(enum outcome o)
 /* Why no connection came to be: libcurl never was about to send. */
 static struct classified not_sent(const struct exchange *e)
 {
-    const char *reason = "not_connected";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum"
-    switch (e->result) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        reason = "name_not_found";
-        break;
-    case CURLE_OPERATION_TIMEDOUT:
-        reason = "connect_timeout";
-        break;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-        reason = "tls_failed";
-        break;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
+    switch (e->end) {
+    case HTTP_STOPPED: /* before the first byte, since the claim was too old */
+        return (struct classified){.outcome = OUTCOME_NOT_SENT, .reason = "claim_too_old"};
+    case HTTP_BAD_REQUEST:
         /* Made of this message's values, so no other try would end otherwise. */
         return (struct classified){.outcome = OUTCOME_REFUSED, .reason = "bad_request"};
-    default:
+    case HTTP_TIMEOUT:
+        return (struct classified){
+            .outcome = OUTCOME_NOT_SENT, .reason = "connect_timeout", .unreachable = true};
+    case HTTP_NAME_NOT_FOUND:
+    case HTTP_PROXY_REFUSED:
+    case HTTP_TLS_FAILED:
+        return (struct classified){
+            .outcome = OUTCOME_NOT_SENT, .reason = http_end_word(e->end), .unreachable = true};
+    case HTTP_ANSWERED:
+    case HTTP_NOT_CONNECTED:
+    case HTTP_LOST:
+    case HTTP_ANSWER_TOO_BIG:
         break;
     }
-#pragma GCC diagnostic pop
-    return (struct classified){.outcome = OUTCOME_NOT_SENT, .reason = reason, .unreachable = true};
+    return (struct classified){.outcome = OUTCOME_NOT_SENT, .reason = "not_connected", .unreachable = true};
 }
 
 /* The first byte may have left, and no whole answer came. */
 static const char *doubt_reason(const struct exchange *e)
 {
-    if (e->first_bytes > 1)
+    if (e->sends > 1)
         return "connection_lost"; /* libcurl wanted to repeat it: the connection had died under the request */
-    if (e->answer_too_big)
+    if (e->end == HTTP_ANSWER_TOO_BIG)
         return "answer_too_big";
-    if (e->result == CURLE_OPERATION_TIMEDOUT)
+    if (e->end == HTTP_TIMEOUT)
         return "answer_timeout";
     return "connection_lost";
 }
 
 struct classified classify(const struct exchange *e)
 {
-    if (e->too_old && e->first_bytes == 0)
-        return (struct classified){.outcome = OUTCOME_NOT_SENT, .reason = "claim_too_old"};
-    if (e->first_bytes == 0)
+    if (e->sends == 0)
         return not_sent(e);
-    if (e->first_bytes > 1 || e->result != CURLE_OK)
+    if (e->sends > 1 || e->end != HTTP_ANSWERED)
         return (struct classified){.outcome = OUTCOME_IN_DOUBT, .reason = doubt_reason(e)};
     switch (e->matched) {
     case ANSWER_ACCEPTED:

@@ -3,7 +3,7 @@
 #pragma once
 #include "lib/base.h"
 #include "lib/conf.h"
-#include <curl/curl.h>
+#include "lib/http.h"
 
 enum outcome {
     OUTCOME_ACCEPTED = 1, /* the gateway has it */
@@ -14,12 +14,8 @@ enum outcome {
 };
 
 struct exchange {
-    CURLcode result;
-    unsigned first_bytes; /* how often libcurl was about to send: 0 not at all, 2 it wanted to send again by
-                             itself */
-    bool too_old;         /* stopped before the first byte, since the claim was too old */
-    bool answer_too_big;
-    int status;               /* HTTP; 0 none */
+    enum http_end end;
+    unsigned sends; /* how often libcurl was about to send: 0 not at all, 2 it wanted to send again by itself */
     enum answer_kind matched; /* 0: no line of `answer:` fits */
     bool msg_id_missing;
     bool refused_unreadable; /* the numbers it refuses cannot be told */

@@ -6,8 +6,8 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
-#define ROUND_MAX_MS   200
-#define SLOTS_AGAIN_MS 2000
+#define ROUND_MAX_MS  200
+#define OPEN_AGAIN_MS 2000
 
 static struct mq_options broker_options(const struct conf *c, const char *name)
 {
@@ -130,11 +130,14 @@ static bool open_driver(struct dispatcher *d)
                                               .answered = outcome_answered,
                                               .probed = outcome_probed}};
     d->driver = gateway_driver(d->gateway->driver);
-    if (d->driver != NULL && d->driver->open(&opts, &d->sender, &why) == 0)
+    if (d->driver != NULL && d->driver->open(&opts, &d->sender, &why) == 0) {
+        log_trouble_ends(&d->driver_trouble, "the gateway can be used");
         return true;
+    }
+    struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("file", d->gateway->file),
+                                 L_STR("why", why != NULL ? why : "no such driver")};
+    log_trouble_begins(&d->driver_trouble, "the gateway cannot be used", fields, COUNT_OF(fields));
     d->sender = NULL;
-    log_error("the gateway cannot be used", L_STR("gateway", d->gateway->name),
-              L_STR("file", d->gateway->file), L_STR("why", why != NULL ? why : "no such driver"));
     return false;
 }
 
@@ -151,13 +154,12 @@ static bool open_slots(struct dispatcher *d)
 }
 
 /* Both, or false at the end: without either there is no sending. A wrong configuration waits to be changed, a
- * full disk to be emptied; the other gateways go on. */
+ * certificate to be renewed, a full disk to be emptied; the other gateways go on. */
 static bool open_sender(struct dispatcher *d)
 {
-    bool usable = open_driver(d);
-    while (!d->ending && (!usable || !open_slots(d))) {
+    while (!d->ending && ((d->sender == NULL && !open_driver(d)) || !open_slots(d))) {
         struct pollfd wake = {.fd = d->wake_fd, .events = POLLIN};
-        d->ending = poll(&wake, 1, usable ? SLOTS_AGAIN_MS : -1) > 0;
+        d->ending = poll(&wake, 1, OPEN_AGAIN_MS) > 0;
     }
     return d->slots != NULL;
 }

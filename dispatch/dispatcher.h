@@ -102,7 +102,7 @@ struct dispatcher {
     enum work work;
     bool work_running;
     int64_t work_again_ms;
-    struct log_trouble work_trouble, slots_trouble;
+    struct log_trouble work_trouble, slots_trouble, driver_trouble;
     struct message *group[DISPATCH_GROUP_MAX]; /* that the statement is about */
     size_t group_count;
     int group_day;

@@ -5,7 +5,6 @@
 #include "lib/clock.h"
 #include "lib/stop.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -197,10 +196,8 @@ int main(int argc, char **argv)
     }
     allow_files();
     srandom((unsigned)(clock_wall_ms() ^ getpid())); /* back-offs of two processes differ */
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     log_info("started", L_STR("version", SMSCHAIN_VERSION), L_INT("gateways", l->conf->gateway_count));
     serve(dir, l);
-    curl_global_cleanup();
     log_info("ended");
     return 0;
 }

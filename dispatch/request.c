@@ -10,7 +10,6 @@ struct request_template {
     const struct conf_gateway *gateway;
     struct template *url, *body, **headers;
     size_t header_count;
-    bool headers_fixed;
     bool has_body;
 };
 
@@ -43,12 +42,6 @@ static int compile(const char *source, int line, const char *what, struct templa
     return 0;
 }
 
-static bool names_nothing(const struct template *t)
-{
-    const struct template_name *used;
-    return template_names(t, &used) == 0;
-}
-
 static int compile_all(const struct conf_gateway *g, struct request_template *t, char **ret_why)
 {
     const struct conf_map *headers = &g->request.headers;
@@ -59,8 +52,6 @@ static int compile_all(const struct conf_gateway *g, struct request_template *t,
     }
     for (size_t i = 0; i < headers->count && rc == 0; i++) {
         rc = compile(headers->pairs[i].value, headers->pairs[i].line, "headers", &t->headers[i], ret_why);
-        if (rc == 0 && !names_nothing(t->headers[i]))
-            t->headers_fixed = false;
     }
     return rc;
 }
@@ -68,8 +59,7 @@ static int compile_all(const struct conf_gateway *g, struct request_template *t,
 int request_compile(const struct conf_gateway *g, struct request_template **ret, char **ret_why)
 {
     struct request_template *t = xcalloc(1, sizeof(*t));
-    *t = (struct request_template){
-        .gateway = g, .headers_fixed = true, .header_count = g->request.headers.count};
+    *t = (struct request_template){.gateway = g, .header_count = g->request.headers.count};
     t->headers = xcalloc(t->header_count + 1, sizeof(struct template *));
     int rc = compile_all(g, t, ret_why);
     if (rc < 0) {
@@ -92,16 +82,12 @@ void request_template_free(struct request_template *t)
     free(t);
 }
 
-bool request_headers_fixed(const struct request_template *t)
-{
-    return t->headers_fixed;
-}
-
 void request_init(struct request *r, const struct request_template *t)
 {
     *r = (struct request){.url = {.max = REQUEST_URL_MAX}, .body = {.max = REQUEST_BODY_MAX}};
     r->header_count = t->header_count;
     r->headers = xcalloc(t->header_count + 1, sizeof(*r->headers));
+    r->header_lines = xcalloc(t->header_count + 1, sizeof(*r->header_lines));
     for (size_t i = 0; i < t->header_count; i++)
         r->headers[i].max = REQUEST_HEADER_MAX;
 }
@@ -113,7 +99,9 @@ void request_deinit(struct request *r)
     for (size_t i = 0; i < r->header_count; i++)
         buf_deinit(&r->headers[i]);
     free(r->headers);
+    free(r->header_lines);
     r->headers = NULL;
+    r->header_lines = NULL;
     r->header_count = 0;
 }
 
@@ -220,6 +208,7 @@ static int build(const struct request_template *t, struct scope *s, struct reque
                      headers->pairs[i].key);
             rc = -EINVAL;
         }
+        r->header_lines[i] = r->headers[i].data;
     }
     return rc;
 }

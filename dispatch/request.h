@@ -21,19 +21,19 @@ struct request_values {
 #define REQUEST_URL_MAX    65536
 #define REQUEST_BODY_MAX   (1u << 20)
 #define REQUEST_HEADER_MAX 8192
+#define REQUEST_ERROR_SIZE 256
 
 struct request {        /* reused from one to the next: its buffers keep their memory */
     const char *method; /* of the configuration */
     struct buf url, body;
     bool has_body;
-    struct buf *headers; /* "Name: value", one for each header of the configuration */
+    struct buf *headers;       /* "Name: value", one for each header of the configuration */
+    const char **header_lines; /* the same */
     size_t header_count;
-    char error[256]; /* request_build < 0: why; names no value */
+    char error[REQUEST_ERROR_SIZE]; /* request_build < 0: why; names no value */
 };
 void request_init(struct request *r, const struct request_template *t);
 void request_deinit(struct request *r);
 /* -EINVAL: these values make no request (r->error). */
 int must_check request_build(const struct request_template *t, const struct request_values *v,
                              struct request *r);
-/* Do the headers hold any value of a message? If not, they are the same for all. */
-bool request_headers_fixed(const struct request_template *t);

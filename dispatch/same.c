@@ -31,6 +31,17 @@ static bool same_request(const struct conf_gateway *a, const struct conf_gateway
            a->request.numbers_max == b->request.numbers_max;
 }
 
+static bool same_http(const struct conf_http *a, const struct conf_http *b)
+{
+    return str(a->auth.type, b->auth.type) && str(a->auth.user, b->auth.user) &&
+           str(a->auth.password, b->auth.password) && str(a->auth.token, b->auth.token) &&
+           str(a->tls.ca_file, b->tls.ca_file) && str(a->tls.certificate_file, b->tls.certificate_file) &&
+           str(a->tls.key_file, b->tls.key_file) && str(a->tls.key_password, b->tls.key_password) &&
+           str(a->tls.version, b->tls.version) && str(a->proxy.url, b->proxy.url) &&
+           str(a->proxy.user, b->proxy.user) && str(a->proxy.password, b->proxy.password) &&
+           a->proxy.tunnel == b->proxy.tunnel;
+}
+
 static bool same_limits(const struct conf_gateway *a, const struct conf_gateway *b)
 {
     return a->rate == b->rate && a->window == b->window && a->dispatchers == b->dispatchers &&
@@ -43,7 +54,8 @@ static bool same_limits(const struct conf_gateway *a, const struct conf_gateway 
 bool same_gateway(const struct conf_gateway *a, const struct conf_gateway *b)
 {
     if (!str(a->name, b->name) || !str(a->driver, b->driver) || !str(a->sender, b->sender) ||
-        !same_limits(a, b) || !same_request(a, b) || a->answer_count != b->answer_count)
+        !same_http(&a->http, &b->http) || !same_limits(a, b) || !same_request(a, b) ||
+        a->answer_count != b->answer_count)
         return false;
     for (size_t i = 0; i < a->answer_count; i++)
         if (!same_answer(&a->answers[i], &b->answers[i]))

@@ -100,6 +100,23 @@ struct conf_route {
     int line;
 };
 
+struct conf_http { /* keys auth, tls, proxy: how a server over HTTP is reached, and who we are there */
+    struct {
+        char *type; /* "none" "basic" "bearer" */
+        char *user, *password, *token;
+    } auth;
+    struct {
+        char *ca_file;  /* the only authorities that count; "" : the system's */
+        char *certificate_file, *key_file, *key_password; /* ours, PEM; "" : none */
+        char *version;  /* "auto": 1.2 and above, but just 1.2 with a certificate of ours; "1.2"; "1.3" */
+    } tls;
+    struct {
+        char *url;      /* "http://HOST:PORT" or "https://…"; "" : none, whatever the environment says */
+        char *user, *password;
+        bool tunnel;    /* CONNECT also for http:// addresses */
+    } proxy;
+};
+
 enum conf_missed { CONF_MISSED_RUN_ONCE, CONF_MISSED_SKIP };
 struct conf_rule {
     char *name, *file;
@@ -191,6 +208,7 @@ struct conf_gateway {
     int64_t retry_base_ms, retry_max_ms;
     int64_t breaker_failures, breaker_pause_ms; /* so many connection failures in a row open it for so long */
     char *sender;
+    struct conf_http http;
     struct { /* driver http; each a template over number (digits without a plus), numbers (a list of them), text,
                 sender, seq_id, encoding, segments */
         char *method, *url, *body;

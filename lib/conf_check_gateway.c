@@ -206,11 +206,25 @@ static void check_answers(struct conf_checking *k, const struct conf_gateway *g)
                       "answer: no line is 'accepted', so every message would be in doubt");
 }
 
+static void check_authorization(struct conf_checking *k, const struct conf_gateway *g)
+{
+    const struct conf_node *headers = at(k, "request.headers");
+
+    for (size_t i = 0; headers && headers->type == CONF_NODE_MAP && i < headers->count; i++) {
+        if (!strcasecmp(headers->pairs[i].key->value, "Authorization") &&
+            strcmp(g->http.auth.type, "none") != 0)
+            conf_error_at(k->report, k->file, headers->pairs[i].key,
+                          "headers: 'Authorization' is written by smschain itself, since there is an 'auth'");
+    }
+}
+
 void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
 {
     if (g->retry_base_ms > g->retry_max_ms)
         conf_error_at(k->report, k->file, at(k, "retry_base") ? at(k, "retry_base") : at(k, "retry_max"),
                       "retry_base is longer than retry_max");
+    check_authorization(k, g);
+    conf_check_http(k, &g->http, "");
     check_request(k, g);
     check_answers(k, g);
     conf_check_report(k, g);

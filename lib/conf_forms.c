@@ -310,3 +310,31 @@ bool conf_form_one_line(const char *value, char message[CONF_MESSAGE_MAX])
         return wrong(message, "expected one line");
     return true;
 }
+
+bool conf_form_path(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    return !*value || conf_form_absolute(value, message);
+}
+
+/* A colon would end the name in an Authorization header. */
+bool conf_form_user(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    if (strpbrk(value, ":\r\n"))
+        return wrong(message, "expected a name in one line, without a colon");
+    return true;
+}
+
+bool conf_form_proxy(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    const char *host = !strncmp(value, "http://", 7)    ? value + 7
+                       : !strncmp(value, "https://", 8) ? value + 8
+                                                        : NULL;
+    const char *colon = host ? strrchr(host, ':') : NULL;
+    long port = colon && all_digits(colon + 1) && strlen(colon + 1) <= 5 ? atol(colon + 1) : -1;
+
+    if (*value && (!colon || colon == host || port < 1 || port > 65535 || strpbrk(host, "/@ \t\r\n")))
+        return wrong(
+            message,
+            "expected http://HOST:PORT or https://HOST:PORT, the user and password in keys of their own");
+    return true;
+}

@@ -159,7 +159,8 @@ extern const struct conf_word conf_state_words[];                     /* report.
 conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zone, conf_form_listen,
     conf_form_digits, conf_form_country, conf_form_number, conf_form_conninfo, conf_form_url,
     conf_form_pointer, conf_form_regex, conf_form_status, conf_form_taken, conf_form_reason, conf_form_cron,
-    conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line;
+    conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line, conf_form_path,
+    conf_form_user, conf_form_proxy;
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */
@@ -179,5 +180,6 @@ void conf_check_report(struct conf_checking *k, const struct conf_gateway *g);  
 #define CONF_ROLE_BIT(role) (1u << (role))
 const struct conf_node *conf_check_posts(struct conf_checking *k, const char *section,
                                          const struct conf_posts *posts, unsigned may, unsigned *ret_roles);
+void conf_check_http(struct conf_checking *k, const struct conf_http *h, const char *path); /* path "": the file's own keys */
 /* Compiles a template that is the value of n. NULL: said where and why. */
 struct template *conf_check_template(struct conf_checking *k, const struct conf_node *n, const char *text);

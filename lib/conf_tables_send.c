@@ -100,6 +100,10 @@ static const struct conf_table answer_table = {
     .size = sizeof(struct conf_answer), .line_at = A(line), .keys = answer_keys};
 
 #define G(field) offsetof(struct conf_gateway, field)
+const struct conf_word conf_auth_words[] = {{"none", 0}, {"basic", 1}, {"bearer", 2}, {0}};
+const struct conf_word conf_tls_words[] = {{"auto", 0}, {"1.2", 1}, {"1.3", 2}, {0}};
+CONF_HTTP_TABLES(gateway, struct conf_gateway, http);
+
 static const struct conf_key request_keys[] = {
     {.name = "method", .type = CONF_WORD, .at = G(request.method), .words = methods, .fallback = "POST",
      .help = "The HTTP method."},
@@ -150,6 +154,7 @@ const struct conf_key conf_gateway_keys[] = {
      .help = "So long after that one connection is tried again."},
     {.name = "sender", .type = CONF_STR, .at = G(sender), .max = 32,
      .help = "Whom messages are from, where the rule does not say."},
+    CONF_HTTP_ROWS(gateway, "dispatch"),
     {.name = "request", .type = CONF_SECTION, .table = &request_table, .required = true, .owner = "dispatch",
      .help = "The request: templates over `number` (digits without a plus), `numbers` (a list), `text`, "
              "`sender`, `seq_id`, `encoding` (`gsm7` or `ucs2`) and `segments`."},

@@ -432,8 +432,6 @@ int main(void)
                                        cmocka_unit_test(test_no_request_of_these_values),
                                        cmocka_unit_test(test_close_answers_what_is_open),
                                        cmocka_unit_test(test_many)};
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests(tests, server_open, server_close);
-    curl_global_cleanup();
     return failed;
 }

@@ -1,5 +1,5 @@
 /* JSON pointers over texts as they were written (data/pointer.txt). */
-#include "dispatch/pointer.h"
+#include "lib/pointer.h"
 #include "table.h"
 
 static void test_table(void **state)

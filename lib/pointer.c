@@ -1,5 +1,5 @@
 /* One walk over the text that checks its grammar and remembers where the pointer's value begins and ends. */
-#include "dispatch/pointer.h"
+#include "lib/pointer.h"
 #include <stdio.h>
 
 struct walk {
