@@ -79,7 +79,7 @@ static int read_range(const struct field *f, const char *s, size_t len, bool *re
                  f->expected);
         return refuse(f, s, len, expected, message);
     }
-    if (dash && ret[1] == 0 && f->names == weekday_names)
+    if (dash && ret[1] == 0 && ret[0] > 0 && f->names == weekday_names)
         ret[1] = 7; /* sat-sun: Sunday ends the week as well as it begins it */
     if (ret[1] < ret[0])
         return refuse(f, s, len, "a range whose first value is not above its last", message);

@@ -3,8 +3,8 @@
  * Calling codes are those of ITU-T's list of assigned codes that belong to countries or satellite nets
  * (freephone and premium codes take no messages). Numbers are not checked against each country's own plan:
  * plans change every year, and a wrong refusal is worse than a gateway's. The few plans kept here only settle
- * one doubt: whether bare digits
- * ("8613800138000" or "13800138000") already start with the calling code. */
+ * two doubts: whether bare digits ("8613800138000" or "13800138000") already start with the calling code, and
+ * what stands before a number only at home (ITU-T's list of dialling procedures, its national prefixes). */
 #include "lib/number.h"
 #include <stdio.h>
 
@@ -17,30 +17,45 @@ struct reading {
     char digits[64];
     size_t count;
     bool plus;
-    bool trunk_in_brackets; /* "(0)": a trunk prefix written for home, not dialled from abroad */
-    size_t bracket_at;      /* how many digits stood before it */
+    bool zero_in_brackets; /* "(0)": a trunk prefix written for home, not dialled from abroad */
+    size_t bracket_at;     /* how many digits stood before it */
 };
 
-/* National numbers of fixed length (the significant number, without trunk prefix), for the doubt above. */
+/* Lengths of national numbers (the significant number, without trunk prefix), for the doubts above. trunk:
+ * what stands before them at home. NULL: a 0, with which no number of that country begins. Else numbers may
+ * begin with it, so it is taken off only where a whole number is left. "": nothing is ever taken off (the 0
+ * of Italy's numbers belongs to them). */
 static const struct plan {
     const char *code;
     unsigned char least, most;
-    const char *trunk; /* what stands before a national number at home; NULL: "0"; "": nothing is taken off */
+    const char *trunk;
 } plans[] = {
-    {"1", 10, 10, "1"},   {"7", 10, 10, "8"},   {"20", 10, 10, NULL}, {"27", 9, 9, NULL},
-    {"30", 10, 10, NULL}, {"31", 9, 9, NULL},   {"32", 8, 9, NULL},   {"33", 9, 9, NULL},
-    {"34", 9, 9, NULL},   {"36", 8, 9, "06"},   {"39", 6, 11, ""},    {"40", 9, 9, NULL},
-    {"41", 9, 9, NULL},   {"43", 10, 13, NULL}, {"44", 10, 10, NULL}, {"45", 8, 8, NULL},
-    {"46", 7, 9, NULL},   {"47", 8, 8, NULL},   {"48", 9, 9, NULL},   {"49", 10, 11, NULL},
-    {"52", 10, 10, "01"}, {"55", 10, 11, NULL}, {"61", 9, 9, NULL},   {"65", 8, 8, NULL},
-    {"81", 9, 10, NULL},  {"82", 8, 10, NULL},  {"84", 9, 10, NULL},  {"86", 10, 11, NULL},
-    {"90", 10, 10, NULL}, {"91", 10, 10, NULL}, {"92", 9, 10, NULL},  {"98", 10, 10, NULL},
-    {"225", 10, 10, ""},  {"234", 8, 10, NULL}, {"242", 9, 9, ""},    {"254", 9, 9, NULL},
-    {"351", 9, 9, NULL},  {"353", 7, 9, NULL},  {"358", 6, 11, NULL}, {"370", 8, 8, NULL},
-    {"375", 9, 9, "80"},  {"378", 6, 10, ""},   {"380", 9, 9, NULL},  {"420", 9, 9, NULL},
-    {"421", 9, 9, NULL},  {"852", 8, 8, NULL},  {"853", 8, 8, NULL},  {"880", 10, 10, NULL},
-    {"886", 9, 9, NULL},  {"966", 9, 9, NULL},  {"971", 8, 9, NULL},  {"972", 8, 9, NULL},
-    {"993", 8, 8, "8"},   {"994", 9, 9, NULL},  {"996", 9, 9, NULL},  {"998", 9, 9, NULL},
+    {"1", 10, 10, "1"},   {"20", 10, 10, NULL}, {"220", 7, 7, NULL},   {"225", 10, 10, ""},
+    {"226", 8, 8, ""},    {"227", 8, 8, ""},    {"229", 10, 10, ""},   {"234", 8, 10, NULL},
+    {"238", 7, 7, NULL},  {"239", 7, 7, NULL},  {"241", 8, 8, "0"},    {"242", 9, 9, ""},
+    {"246", 7, 7, NULL},  {"247", 4, 6, ""},    {"248", 7, 7, NULL},   {"254", 9, 9, NULL},
+    {"269", 7, 7, NULL},  {"27", 9, 9, NULL},   {"290", 4, 5, NULL},   {"291", 7, 7, NULL},
+    {"297", 7, 7, NULL},  {"298", 6, 6, NULL},  {"299", 6, 6, NULL},   {"30", 10, 10, NULL},
+    {"31", 9, 9, NULL},   {"32", 8, 9, NULL},   {"33", 9, 9, NULL},    {"34", 9, 9, NULL},
+    {"351", 9, 9, NULL},  {"353", 7, 9, NULL},  {"354", 7, 9, NULL},   {"358", 6, 11, NULL},
+    {"36", 8, 9, "06"},   {"370", 8, 8, "8"},   {"375", 9, 9, "80"},   {"376", 6, 9, NULL},
+    {"378", 6, 10, ""},   {"380", 9, 9, NULL},  {"39", 9, 11, ""},     {"40", 9, 9, NULL},
+    {"41", 9, 9, NULL},   {"420", 9, 9, NULL},  {"421", 9, 9, NULL},   {"43", 10, 13, NULL},
+    {"44", 10, 10, NULL}, {"45", 8, 8, NULL},   {"46", 7, 9, NULL},    {"47", 8, 8, NULL},
+    {"48", 9, 9, NULL},   {"49", 10, 11, NULL}, {"500", 5, 5, NULL},   {"501", 7, 7, NULL},
+    {"508", 6, 9, NULL},  {"52", 10, 10, "01"}, {"55", 10, 11, NULL},  {"592", 7, 7, NULL},
+    {"597", 6, 7, NULL},  {"599", 7, 8, NULL},  {"61", 9, 9, NULL},    {"65", 8, 8, NULL},
+    {"672", 5, 6, NULL},  {"673", 7, 7, NULL},  {"674", 7, 7, NULL},   {"676", 5, 7, ""},
+    {"677", 5, 7, NULL},  {"678", 5, 7, NULL},  {"679", 7, 7, NULL},   {"680", 7, 7, NULL},
+    {"681", 6, 6, NULL},  {"682", 5, 5, NULL},  {"683", 4, 7, NULL},   {"685", 5, 7, NULL},
+    {"687", 6, 6, NULL},  {"688", 5, 7, NULL},  {"690", 4, 7, NULL},   {"691", 7, 7, NULL},
+    {"692", 7, 7, "1"},   {"7", 10, 10, "8"},   {"81", 9, 10, NULL},   {"82", 8, 10, NULL},
+    {"84", 9, 10, NULL},  {"852", 8, 8, NULL},  {"853", 8, 8, NULL},   {"86", 10, 11, NULL},
+    {"870", 9, 12, ""},   {"878", 12, 12, ""},  {"880", 10, 10, NULL}, {"881", 8, 9, ""},
+    {"882", 7, 12, ""},   {"883", 9, 12, ""},   {"886", 9, 9, NULL},   {"90", 10, 10, NULL},
+    {"91", 10, 10, NULL}, {"92", 9, 10, NULL},  {"960", 7, 7, NULL},   {"966", 9, 9, NULL},
+    {"971", 8, 9, NULL},  {"972", 8, 9, NULL},  {"98", 10, 10, NULL},  {"992", 9, 9, ""},
+    {"993", 8, 8, "8"},   {"994", 9, 9, NULL},  {"996", 9, 9, NULL},   {"998", 9, 9, "8"},
 };
 
 static const struct plan *plan_of(const char *code)
@@ -103,10 +118,10 @@ static enum number_fault read_digits(const char *text, struct reading *r)
 {
     *r = (struct reading){0};
     for (const char *s = text; *s != '\0';) {
-        if (strncmp(s, "(0)", 3) == 0 && r->count > 0 && !r->trunk_in_brackets) {
-            r->trunk_in_brackets = true;
+        if (strncmp(s, "(0)", 3) == 0 && r->count > 0 && !r->zero_in_brackets) {
+            r->zero_in_brackets = true;
             r->bracket_at = r->count;
-            s += 3;
+            s++; /* the 0 itself is read: whether it stays depends on the country */
         } else if (*s >= '0' && *s <= '9') {
             if (r->count == sizeof(r->digits) - 1)
                 return NUMBER_TOO_LONG;
@@ -124,59 +139,96 @@ static enum number_fault read_digits(const char *text, struct reading *r)
     return r->count == 0 ? (r->plus ? NUMBER_TOO_SHORT : NUMBER_EMPTY) : NUMBER_OK;
 }
 
-static enum number_fault finish(const char *digits, int64_t *ret)
+static bool whole(const struct plan *plan, size_t count)
 {
-    size_t count = strlen(digits);
-    int64_t n = 0;
+    return count >= plan->least && count <= plan->most;
+}
 
-    if (calling_code_length(digits, count) == 0)
-        return count == 0 ? NUMBER_TOO_SHORT : NUMBER_BAD_COUNTRY;
+static const char *without_trunk(const char *digits, const struct plan *plan)
+{
+    const char *trunk = plan && plan->trunk ? plan->trunk : "0";
+    size_t count = strlen(digits), trunk_len = strlen(trunk);
+
+    if (trunk_len == 0)
+        return digits;
+    if (strncmp(digits, trunk, trunk_len) == 0 && (!plan || !plan->trunk || whole(plan, count - trunk_len)))
+        return digits + trunk_len;
+    return *digits == '0' && strcmp(trunk, "0") != 0 ? digits + 1 : digits;
+}
+
+/* Argentina writes a mobile number at home with 15 between area code and number, and for all others with 9
+ * before both. Area codes have two digits (11 only), three or four; the 15 can stand in one place only. */
+static void mobile_of_argentina(char *significant)
+{
+    size_t area = strncmp(significant, "1115", 4) == 0     ? 2
+                  : strncmp(significant + 3, "15", 2) == 0 ? 3
+                  : strncmp(significant + 4, "15", 2) == 0 ? 4
+                                                           : 0;
+    if (area == 0)
+        return;
+    memmove(significant + area + 1, significant + area + 2, strlen(significant + area + 2) + 1);
+    memmove(significant + 1, significant, area);
+    *significant = '9';
+}
+
+/* Calling code and what stands behind it, with or without trunk prefix. */
+static enum number_fault join(const char *code, const char *rest, int64_t *ret)
+{
+    char whole_number[96], significant[80];
+    int64_t n = 0;
+    size_t count;
+
+    snprintf(significant, sizeof(significant), "%s", without_trunk(rest, plan_of(code)));
+    if (strcmp(code, "54") == 0 && strlen(significant) == 12)
+        mobile_of_argentina(significant);
+    snprintf(whole_number, sizeof(whole_number), "%s%s", code, significant);
+    count = strlen(whole_number);
     if (count < DIGITS_MIN)
         return NUMBER_TOO_SHORT;
     if (count > DIGITS_MAX)
         return NUMBER_TOO_LONG;
     for (size_t i = 0; i < count; i++)
-        n = n * 10 + (digits[i] - '0');
+        n = n * 10 + (whole_number[i] - '0');
     *ret = n;
     return NUMBER_OK;
 }
 
-/* Do bare digits, with neither plus nor trunk prefix, already begin with the country's calling code? */
-static bool has_calling_code(const char *digits, const char *country, const struct plan *plan)
+/* Digits that begin with a calling code. */
+static enum number_fault international(const char *digits, int64_t *ret)
 {
-    size_t count = strlen(digits), code = strlen(country);
+    size_t count = strlen(digits), len = calling_code_length(digits, count);
+    char code[4];
+
+    if (len == 0)
+        return count == 0 ? NUMBER_TOO_SHORT : NUMBER_BAD_COUNTRY;
+    snprintf(code, sizeof(code), "%.*s", (int)len, digits);
+    return join(code, digits + len, ret);
+}
+
+/* Do bare digits, with neither plus nor trunk prefix, already begin with the country's calling code? */
+static bool has_calling_code(const char *digits, const char *country)
+{
+    const struct plan *plan = plan_of(country);
+    size_t code = strlen(country);
 
     if (strncmp(digits, country, code) != 0)
         return false;
     if (!plan)
-        return count - code >= REST_LIKELY;
+        return strlen(digits) - code >= REST_LIKELY;
     /* Where both readings fit (plans of many lengths: Austria, Finland), people there would have written the
      * trunk 0. */
-    return count - code >= plan->least && count - code <= plan->most;
+    return whole(plan, strlen(without_trunk(digits + code, plan)));
 }
 
 static enum number_fault national(const char *digits, const char *country, int64_t *ret)
 {
-    char whole[96];
-    const struct plan *plan = plan_of(country);
-    const char *trunk = plan && plan->trunk ? plan->trunk : "0";
-    size_t count = strlen(digits), trunk_len = strlen(trunk);
-
     if (calling_code_length(country, strlen(country)) != strlen(country))
         return NUMBER_BAD_COUNTRY;
-    if (has_calling_code(digits, country, plan))
-        return finish(digits, ret);
-    /* A trunk prefix other than 0 may also begin a number; it is one only where the rest is a whole number.
-     */
-    if (trunk_len > 0 && strncmp(digits, trunk, trunk_len) == 0 &&
-        (trunk[0] == '0' || !plan || (count - trunk_len >= plan->least && count - trunk_len <= plan->most)))
-        digits += trunk_len;
-    else if (digits[0] == '0' && trunk_len > 0)
-        digits++;
-    if (strlen(digits) < 4)
+    if (has_calling_code(digits, country))
+        return international(digits, ret);
+    if (strlen(without_trunk(digits, plan_of(country))) < 4)
         return NUMBER_TOO_SHORT;
-    snprintf(whole, sizeof(whole), "%s%s", country, digits);
-    return finish(whole, ret);
+    return join(country, digits, ret);
 }
 
 enum number_fault number_normalise(const char *text, const char *country, int64_t *ret_e164)
@@ -196,19 +248,18 @@ enum number_fault number_normalise(const char *text, const char *country, int64_
     digits = r.digits + skip;
     if (r.plus || skip > 0) {
         size_t code = calling_code_length(digits, r.count - skip);
-        if (r.trunk_in_brackets && r.bracket_at != skip + code)
-            return NUMBER_LETTERS; /* "(0)" elsewhere than after the calling code: not a number anybody means
-                                    */
-        return finish(digits, ret_e164);
+        if (r.zero_in_brackets && r.bracket_at != skip + code)
+            return NUMBER_LETTERS; /* "(0)" elsewhere than after the calling code: no number anybody means */
+        return international(digits, ret_e164);
     }
-    if (r.trunk_in_brackets)
-        return country && *country && strncmp(digits, country, r.bracket_at) == 0 &&
-                       country[r.bracket_at] == '\0'
-                   ? finish(digits, ret_e164) /* "49 (0)171 1234567" */
+    if (r.zero_in_brackets) /* "49 (0)171 1234567" */
+        return country && *country && strlen(country) == r.bracket_at &&
+                       strncmp(digits, country, r.bracket_at) == 0
+                   ? international(digits, ret_e164)
                    : NUMBER_LETTERS;
     if (country && *country)
         return national(digits, country, ret_e164);
-    return digits[0] == '0' || r.count < DIGITS_MIN + 2 ? NUMBER_NO_COUNTRY : finish(digits, ret_e164);
+    return digits[0] == '0' || r.count < DIGITS_MIN + 2 ? NUMBER_NO_COUNTRY : international(digits, ret_e164);
 }
 
 const char *number_fault_word(enum number_fault f)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that are missing, for quickstart and test/run:
 #   packages.sh [--list] build|servers|tests…
+#   packages.sh judges          (the npm packages of test/judges, by its lock file, into that folder)
 # While it installs, no server that comes with a package is started and no PostgreSQL cluster is made; what was set up
 # for that is taken away again on any exit. Servers that run already are left alone. Exit 3: not root and no sudo.
 set -u
@@ -9,7 +10,7 @@ declare -A groups=(
   [build]="gcc libc6-dev meson ninja-build pkg-config python3 uthash-dev librabbitmq-dev libpq-dev libcurl4-openssl-dev
            libmicrohttpd-dev libjson-c-dev libyaml-dev libssl-dev libglib2.0-dev libcmocka-dev tzdata"
   [servers]="postgresql-15 rabbitmq-server python3 python3-psycopg2"
-  [tests]="clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-psycopg2 procps"
+  [tests]="clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-psycopg2 procps nodejs npm python3-croniter"
 )
 policy=/usr/sbin/policy-rc.d
 no_cluster=/etc/postgresql-common/createcluster.d/smschain-setup.conf
@@ -18,6 +19,8 @@ our_mark="# made by smschain's test/lab/packages.sh for the time of an installat
 missing_packages() {
   local p
   for p in "$@"; do
+    # Node.js from elsewhere brings npm with it, and Debian's npm cannot be beside it.
+    if [[ $p == npm ]] && command -v npm >/dev/null; then continue; fi
     [[ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null)" == ii* ]] || echo "$p"
   done | sort -u
 }
@@ -57,8 +60,21 @@ install_as_root() {
   fi
 }
 
+install_judges() {
+  local dir
+  dir=$(cd "$(dirname "$0")/../judges" && pwd) || return 1
+  exec 8>"$dir/.lock" && flock 8 || return 1
+  if cmp -s "$dir/package-lock.json" "$dir/node_modules/.installed"; then return 0; fi
+  echo "packages: installing the judges"
+  (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund) && cp "$dir/package-lock.json" "$dir/node_modules/.installed"
+}
+
 main() {
   local list_only="" names=() missing g
+  if [[ ${1-} == judges ]]; then
+    install_judges
+    return
+  fi
   if [[ ${1-} == --as-root ]]; then
     shift
     install_as_root "$@"
