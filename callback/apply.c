@@ -2,6 +2,9 @@
  * what these brought. */
 #include "callback/apply_internal.h"
 #include "flush_lock.sql.h"
+#include "flush_lock_timeout.sql.h"
+#include "flush_lock_wait.sql.h"
+#include "flush_stuck.sql.h"
 #include "flush_tables.sql.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
@@ -115,16 +118,35 @@ static int prepare(struct apply *a)
     return words_resolve(a->o.words, a->o.db);
 }
 
+/* Another process has the shard's lock: it is in the middle of its flush, or it was stopped there. Idle
+ * sessions the server ends by itself, one in a COPY it does not. DB_RETRY: not yet. */
+static int wait_for_lock(struct apply *a, const struct db_params *shard)
+{
+    auto_params p = db_params_new();
+    auto_result ended = NULL;
+    db_add_int(p, a->o.shard);
+    db_add_int(p, DB_HELD_IDLE_MS);
+    int r = db_run(a->o.db, &sql_flush_stuck, p, &ended);
+    if (r == 0 && db_big(ended, 0, 0) > 0)
+        log_warn("a session that stood in the middle of a flush was ended", L_INT("shard", a->o.shard));
+    if (r == 0)
+        r = db_run(a->o.db, &sql_flush_lock_timeout, NULL, NULL);
+    return r == 0 ? db_run(a->o.db, &sql_flush_lock_wait, shard, NULL) : r;
+}
+
 static int begin(struct apply *a)
 {
     auto_params p = db_params_new();
+    auto_result locked = NULL;
     int r = prepare(a);
     if (r == 0)
         r = db_begin(a->o.db);
     if (r != 0)
         return r;
     db_add_int(p, a->o.shard);
-    r = db_run(a->o.db, &sql_flush_lock, p, NULL);
+    r = db_run(a->o.db, &sql_flush_lock, p, &locked);
+    if (r == 0 && !db_bool(locked, 0, 0))
+        r = wait_for_lock(a, p);
     FAULT("consumer.begun");
     return r;
 }

@@ -105,6 +105,7 @@ static int copy_rows(struct apply *a, const struct fold *f)
         &c);
     if (r != 0)
         return r;
+    FAULT("consumer.copying");
     for (size_t i = 0; i < f->row_count; i++) {
         if (!fold_stand_same(&f->rows[i].was, &f->rows[i].now))
             copy_row(a, c, &f->rows[i]);

@@ -22,5 +22,6 @@ struct db_options callback_db_options(const struct conf_main *m, const char *nam
                                .user = m->callback.service.database_user,
                                .password = m->callback.service.database_password,
                                .name = name,
-                               .statement_timeout_ms = STATEMENT_TIMEOUT_MS};
+                               .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                               .idle_in_transaction_timeout_ms = DB_HELD_IDLE_MS};
 }

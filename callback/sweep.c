@@ -5,11 +5,13 @@
 #include "callback/words.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
+#include "sweep_alive.sql.h"
 #include "sweep_lock.sql.h"
 
 #include <stdio.h>
 
 #define TICK_MS    500
+#define ALIVE_MS   5000 /* the session that holds the lock says something so often */
 #define CONFIRM_MS 10000
 #define SECOND_MS  INT64_C(1000)
 #define MINUTE_MS  (60 * SECOND_MS)
@@ -120,14 +122,19 @@ static int64_t run_duties(struct sweep *s)
     return 0;
 }
 
-/* The lock is the session's: a lost connection loses it, and another process may have it by now. */
+/* The lock is the session's: a lost connection loses it, and another process may have it by now. A process
+ * that is stopped loses it to idle_session_timeout. */
 static bool hold_lock(struct sweep *s)
 {
     auto_result result = NULL;
     if (db_ready(s->db) != 0)
         return false;
-    if (s->locked_generation == db_generation(s->db))
-        return true;
+    if (s->locked_generation == db_generation(s->db)) {
+        if (clock_mono_ms() < s->alive_ms)
+            return true;
+        s->alive_ms = clock_mono_ms() + ALIVE_MS;
+        return db_run(s->db, &sql_sweep_alive, NULL, NULL) == 0;
+    }
     if (db_run(s->db, &sql_sweep_lock, NULL, &result) != 0 || !db_bool(result, 0, 0))
         return false;
     s->locked_generation = db_generation(s->db);
@@ -166,6 +173,7 @@ struct sweep *sweep_start(struct gateways_now *gateways)
     s->start = gateways_now_get(gateways);
     const struct conf_main *m = &gateways_conf(s->start)->main;
     struct db_options o = callback_db_options(m, "smschain callback sweep");
+    o.idle_session_timeout_ms = DB_HELD_IDLE_MS;
     s->db = db_new(&o);
     s->words = words_new();
     s->shards = (unsigned)MAX_OF(m->broker.update_shards, 1);

@@ -23,7 +23,7 @@ struct sweep {
     unsigned shards;
     bool not_told;              /* a chunk of this turn could not even be handed to the publisher */
     uint64_t locked_generation; /* of the connection that holds the lock; 0: none */
-    int64_t due_ms[8];
+    int64_t due_ms[8], alive_ms;
     int64_t infer_after; /* id of the parked step last looked at */
     atomic_bool stopping, sweeping;
     atomic_int_fast64_t open_claims, no_report, inferred, given_up;

@@ -5,9 +5,11 @@
 #include "lib/fault.h"
 #include "lib/seq_id.h"
 #include "lib/state.h"
+#include "session_over.sql.h"
 
 #include <stdlib.h>
 
+#define ASK_AGAIN_MS 200
 #define FILL_WAIT_MS                                                                                         \
     20 /* a group waits so long to be filled: the statement costs as much for one as for twenty */
 
@@ -213,9 +215,30 @@ int claim_start(struct dispatcher *d)
                             .claimed_at = d->claimed_at,
                             .may_insert = place_may_claim(d)};
     claim_params(&g, d->params);
+    d->asked_by = d->place.session;
     int rc = db_start(d->db, claim_sql, d->params);
     FAULT("dispatch.claim_sent");
     return rc;
+}
+
+/* An answer was lost with its session, which may be at work on the statement still: it is asked again when
+ * that session is over. Then all that it will ever have claimed can be seen, and what cannot is certainly not
+ * claimed, whether the place is held by now or not. While the history is in question nothing is asked: the
+ * claims may be sent. */
+bool claim_may_ask_again(struct dispatcher *d, int64_t now_ms)
+{
+    auto_result r = NULL;
+    if (!d->claim_again || d->asked_by.generation == db_generation(d->db))
+        return true;
+    d->work_again_ms = now_ms + ASK_AGAIN_MS;
+    if (d->place.changed)
+        return false;
+    db_params_clear(d->params);
+    db_add_int(d->params, d->asked_by.pid);
+    db_add_text(d->params, d->asked_by.began);
+    if (db_run(d->db, &sql_session_over, d->params, &r) != 0)
+        return false;
+    return db_bool(r, 0, 0);
 }
 
 /* ---- answered ---- */
@@ -323,26 +346,11 @@ static void send_claimed(struct dispatcher *d, struct message **claimed, size_t 
         d->driver->send(d->sender, requests[i]);
 }
 
-/* Our first run of this statement may have committed after the second one's look: then ask once more. */
-static bool ask_again(struct dispatcher *d, const struct db_result *r)
-{
-    if (!d->claim_again || !place_may_claim(d))
-        return false;
-    for (int row = 0; row < db_rows(r); row++)
-        if (claim_read(r, row).claimed.verdict == CLAIM_NOT_MADE)
-            return true;
-    return false;
-}
-
 void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms)
 {
     struct claimed claimed[DISPATCH_GROUP_MAX] = {0};
     struct message *ours[DISPATCH_GROUP_MAX];
     size_t our_count = 0;
-    if (ask_again(d, r)) {
-        d->work = WORK_CLAIM;
-        return;
-    }
     d->claim_end_ms = now_ms;
     for (int row = 0; row < db_rows(r); row++) {
         struct claim_answer a = claim_read(r, row);
@@ -363,6 +371,10 @@ void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms)
         list_add(&d->sending, m);
         outcome_submitted(d, m);
         ours[our_count++] = m;
+        d->last_claim = (struct last_claim){.sms_id = m->record->sms_id,
+                                            .attempt = m->attempt,
+                                            .claimed_at = d->claimed_at,
+                                            .history_generation = history_generation(d->history)};
     }
     d->group_count = 0;
     if (our_count > 0)

@@ -59,7 +59,8 @@ static void open_database(struct dispatcher *d)
                               .password = d->conf->main.dispatch.service.database_password,
                               .name = name,
                               .statement_timeout_ms = 30000,
-                              .idle_session_timeout_ms = DISPATCH_IDLE_SESSION_MS};
+                              .idle_session_timeout_ms = DB_HELD_IDLE_MS,
+                              .idle_in_transaction_timeout_ms = DB_HELD_IDLE_MS};
     d->db = db_new(&opts);
     d->params = db_params_new();
     d->history = history_new(d->conf->main.state_dir, who);

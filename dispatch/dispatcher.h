@@ -15,15 +15,14 @@
 #include "lib/mq.h"
 #include "lib/service.h"
 
-#define DISPATCH_CHUNK_RECORDS   500   /* a chunk from render holds so many at most */
-#define DISPATCH_PREFETCH_MAX    16    /* chunks a lane: bounds the memory */
-#define DISPATCH_UNACKED_S       60    /* unacked records: at most so long at the gateway's rate */
-#define DISPATCH_UNACKED_OLD_MS  45000 /* what is left of an older delivery goes back to the queue's end */
-#define DISPATCH_REST_MS         5000 /* a channel is closed so long after taking has stopped, at the latest */
-#define DISPATCH_IDLE_SESSION_MS 30000
-#define DISPATCH_OPEN_AGAIN_MS   60000 /* an open claim is asked for again after this */
-#define DISPATCH_END_MS          15000 /* beyond the answer timeout, to publish and confirm */
-#define DISPATCH_GROUP_MAX       1000
+#define DISPATCH_CHUNK_RECORDS  500   /* a chunk from render holds so many at most */
+#define DISPATCH_PREFETCH_MAX   16    /* chunks a lane: bounds the memory */
+#define DISPATCH_UNACKED_S      60    /* unacked records: at most so long at the gateway's rate */
+#define DISPATCH_UNACKED_OLD_MS 45000 /* what is left of an older delivery goes back to the queue's end */
+#define DISPATCH_REST_MS        5000 /* a channel is closed so long after taking has stopped, at the latest */
+#define DISPATCH_OPEN_AGAIN_MS  60000 /* an open claim is asked for again after this */
+#define DISPATCH_END_MS         15000 /* beyond the answer timeout, to publish and confirm */
+#define DISPATCH_GROUP_MAX      1000
 
 enum work { WORK_NONE, WORK_CLAIM, WORK_SETTLE, WORK_OUTBOX, WORK_RELEASE };
 
@@ -33,11 +32,18 @@ enum taking {             /* deliveries */
               TAKING_REST, /* no new ones; what is begun ends, then the channels are closed */
 };
 
-struct place { /* this gateway's place among its dispatchers: a session advisory lock */
-    bool held;
+struct session { /* of the database server; the start tells it from a later one with the same number */
+    int pid;
+    char began[48];
+    uint64_t generation; /* as db_generation */
+};
+
+struct place {              /* this gateway's place among its dispatchers: a session advisory lock */
+    bool held, new_session; /* new: what was committed before has to be looked for */
     int number;
     int gateway_id;
-    uint64_t generation;                           /* of the session */
+    uint64_t generation; /* of the session */
+    struct session session;
     int64_t try_ms, look_ms, history_ms, again_ms; /* monotonic: when next */
     int64_t clock_ahead_ms;                        /* the server's clock less ours */
     bool paused;                                   /* by an operator */
@@ -109,7 +115,13 @@ struct dispatcher {
     struct group_arrays *arrays;         /* scratch, for the statement's parameters */
     int64_t claimed_at, claimed_mono_ms; /* the claim group's name, and when it was first asked for */
     bool claim_again;                    /* an answer of this group was lost */
-    int64_t claim_end_ms;                /* when the last claim ended */
+    struct session asked_by;             /* which session was asked to claim it last */
+    struct last_claim {                  /* the last one that certainly was committed */
+        int64_t sms_id, claimed_at;
+        int attempt;
+        int64_t history_generation; /* 0: none yet */
+    } last_claim;
+    int64_t claim_end_ms; /* when the last claim ended */
 
     size_t unanswered;           /* messages in the window: asked for, or sent and not answered */
     struct message_list sending; /* claimed and not answered, the oldest first */
@@ -149,6 +161,7 @@ bool claim_begin(struct dispatcher *d, int64_t now_ms); /* false: nothing to cla
 int claim_start(struct dispatcher *d);
 void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms);
 void claim_refused(struct dispatcher *d, const char *why);
+bool claim_may_ask_again(struct dispatcher *d, int64_t now_ms); /* false: not yet */
 int64_t claim_wait_ms(struct dispatcher *d,
                       int64_t now_ms); /* until claim_begin may have something; -1: not by time */
 void slot_done(struct dispatcher *d, struct message *m);

@@ -1,10 +1,14 @@
 /* The dispatcher's place: the session's advisory lock. With the session the place is lost; then no new claim
  * is made until it is held again. A process that was stopped loses its session to idle_session_timeout. */
+#include "claim_there.sql.h"
 #include "dispatch/dispatcher.h"
 #include "gateway_id.sql.h"
 #include "lib/clock.h"
+#include "lib/seq_id.h"
 #include "look.sql.h"
 #include "place_take.sql.h"
+
+#include <stdio.h>
 
 #define TRY_EVERY_MS     1000
 #define LOOK_EVERY_MS    1000
@@ -45,9 +49,13 @@ static int look_up_gateway(struct dispatcher *d)
     db_params_clear(d->params);
     db_add_text(d->params, d->gateway->name);
     int rc = db_run(d->db, &sql_gateway_id, d->params, &r);
-    if (rc == 0)
-        d->place.gateway_id = (int)db_big(r, 0, 0);
-    return rc;
+    if (rc != 0)
+        return rc;
+    struct session *s = &d->place.session;
+    *s = (struct session){.pid = (int)db_big(r, 0, 1), .generation = db_generation(d->db)};
+    snprintf(s->began, sizeof(s->began), "%s", db_text(r, 0, 2));
+    d->place.gateway_id = (int)db_big(r, 0, 0);
+    return 0;
 }
 
 static int try_lock(struct dispatcher *d, int number, bool *ret)
@@ -103,12 +111,42 @@ static int look(struct dispatcher *d, int64_t now_ms)
     return 0;
 }
 
+/* What was committed before this session began must be there. A rollback takes away the end, so if our last
+ * claim is there all of them are. */
+static int check_last_claim(struct dispatcher *d)
+{
+    const struct last_claim *last = &d->last_claim;
+    auto_result r = NULL;
+    int day = sms_id_day(last->sms_id);
+    int oldest = clock_day_2020(clock_wall_ms()) - (int)d->conf->main.database.claims_keep_days;
+    if (last->history_generation == 0 || last->history_generation != history_generation(d->history) ||
+        day < oldest)
+        return 0;
+    db_params_clear(d->params);
+    db_add_big(d->params, last->sms_id);
+    db_add_int(d->params, last->attempt);
+    db_add_time(d->params, last->claimed_at);
+    db_add_big(d->params, sms_id_day_first(day));
+    db_add_big(d->params, sms_id_day_first(day + 1));
+    int rc = db_run(d->db, &sql_claim_there, d->params, &r);
+    if (rc == 0 && !db_bool(r, 0, 0))
+        history_refuse(d->history,
+                       "a claim that was committed is not there any more (rolled back by seconds)");
+    return rc;
+}
+
 static int check_history(struct dispatcher *d, int64_t now_ms)
 {
     const char *why;
     int rc = history_check(d->history, d->db, &why);
+    if (rc == 0 && d->place.new_session) {
+        rc = check_last_claim(d);
+        if (rc == 0)
+            rc = history_check(d->history, d->db, &why);
+    }
     if (rc != 0 && rc != HISTORY_LOST)
         return rc;
+    d->place.new_session = false;
     d->place.history_ms = now_ms + HISTORY_EVERY_MS;
     d->place.changed = rc == HISTORY_LOST; /* history.c has said what to do */
     return 0;
@@ -124,6 +162,7 @@ static int new_session(struct dispatcher *d)
         return rc;
     p->generation = db_generation(d->db);
     p->held = false;
+    p->new_session = true;
     p->try_ms = p->look_ms = p->history_ms = 0;
     return 0;
 }

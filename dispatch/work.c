@@ -103,6 +103,8 @@ void work_turn(struct dispatcher *d, int64_t now_ms)
         return;
     if (d->work == WORK_NONE ? !begin(d, now_ms) : now_ms < d->work_again_ms)
         return;
+    if (d->work == WORK_CLAIM && !claim_may_ask_again(d, now_ms))
+        return;
     int rc = start(d);
     d->work_running = rc == 0;
     if (rc != 0)

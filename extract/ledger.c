@@ -38,7 +38,7 @@ struct ledger {
     char why[400];
 };
 
-struct ledger *ledger_new(const struct conf_main *conf, int64_t run_id)
+struct ledger *ledger_new(const struct conf_main *conf, int64_t run_id, int64_t quiet_ms)
 {
     struct ledger *l = xmalloc(sizeof(*l));
     char name[64];
@@ -51,7 +51,10 @@ struct ledger *ledger_new(const struct conf_main *conf, int64_t run_id)
         .db = db_new(&(struct db_options){.conninfo = conf->database.conninfo,
                                           .user = conf->extract.service.database_user,
                                           .password = conf->extract.service.database_password,
-                                          .name = name}),
+                                          .name = name,
+                                          .idle_session_timeout_ms =
+                                              (int)MIN_OF(quiet_ms + DB_HELD_IDLE_MS, (int64_t)INT32_MAX),
+                                          .idle_in_transaction_timeout_ms = DB_HELD_IDLE_MS}),
     };
     chunk_begin(&l->head, RECORD_ROWS);
     chunk_end(&l->tail);

@@ -16,7 +16,9 @@ enum {
 };
 
 struct ledger;
-struct ledger *ledger_new(const struct conf_main *conf, int64_t run_id);
+/* quiet_ms: how long the run may have nothing to say while it waits for its source. Beyond that, and
+ * DB_HELD_IDLE_MS, the server takes the process for stopped and gives the run's lock to others. */
+struct ledger *ledger_new(const struct conf_main *conf, int64_t run_id, int64_t quiet_ms);
 void ledger_free(struct ledger *l); /* closes the connection, which gives up the lock */
 struct db *ledger_db(struct ledger *l);
 const char *ledger_why(const struct ledger *l);

@@ -263,7 +263,8 @@ void run_read(struct run_job *job)
     const struct conf *conf = confhold_conf(job->conf);
     struct run r = {.job = job, .conf = conf, .rule = conf_rule(conf, job->rule)};
 
-    r.ledger = ledger_new(&conf->main, job->run_id);
+    const struct conf_source *source = r.rule ? conf_source(conf, r.rule->source) : NULL;
+    r.ledger = ledger_new(&conf->main, job->run_id, source ? source->statement_timeout_ms : 0);
     if (r.rule)
         reading_init(&r.reading, r.rule, conf->main.country_code, &conf->main.extract.deliver_only_to);
     for (size_t i = 0; i < COUNT_OF(r.groups); i++)

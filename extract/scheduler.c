@@ -97,7 +97,8 @@ struct scheduler *scheduler_new(struct confhold *conf, struct extract_shared *sh
         .db = db_new(&(struct db_options){.conninfo = m->database.conninfo,
                                           .user = m->extract.service.database_user,
                                           .password = m->extract.service.database_password,
-                                          .name = "smschain-extract scheduler"}),
+                                          .name = "smschain-extract scheduler",
+                                          .idle_in_transaction_timeout_ms = DB_HELD_IDLE_MS}),
     };
     make_plans(s);
     return s;

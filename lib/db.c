@@ -14,6 +14,7 @@ struct db *db_new(const struct db_options *opts)
     d->name = xstrdup(opts->name ? opts->name : "smschain");
     d->statement_timeout_ms = opts->statement_timeout_ms;
     d->idle_session_timeout_ms = opts->idle_session_timeout_ms;
+    d->idle_in_transaction_timeout_ms = opts->idle_in_transaction_timeout_ms;
     d->read_only = opts->read_only;
     return d;
 }
@@ -188,6 +189,12 @@ static void startup_options(const struct db *d, struct buf *out)
     buf_addf(out, " -c statement_timeout=%d", d->statement_timeout_ms);
     if (d->idle_session_timeout_ms > 0)
         buf_addf(out, " -c idle_session_timeout=%d", d->idle_session_timeout_ms);
+    if (d->idle_in_transaction_timeout_ms > 0)
+        buf_addf(out, " -c idle_in_transaction_session_timeout=%d", d->idle_in_transaction_timeout_ms);
+    /* The same for a machine that is gone, and for a process that was stopped while it read a result. */
+    if (d->idle_session_timeout_ms > 0 || d->idle_in_transaction_timeout_ms > 0)
+        buf_add_str(out, " -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+                         " -c tcp_user_timeout=30000");
     if (d->read_only)
         buf_add_str(out, " -c default_transaction_read_only=on");
 }

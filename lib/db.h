@@ -8,13 +8,17 @@ struct db_sql {
     const char *name, *text;
 };
 
+#define DB_HELD_IDLE_MS 30000 /* both idle time-outs of our own services, where nothing says otherwise */
+
 struct db;
 struct db_options {
     const char *conninfo;  /* libpq keyword/value string; user and password may be in it or below */
     const char *user, *password;
     const char *name;      /* application_name */
     int statement_timeout_ms; /* 0: none */
-    int idle_session_timeout_ms; /* 0: none. A session that holds a lock for a process that may be stopped has one */
+    /* 0: none. A session that holds a lock, or rows, for a process that may be stopped has them: then the server ends
+     * it, and another process takes over. */
+    int idle_session_timeout_ms, idle_in_transaction_timeout_ms;
     bool read_only;        /* default_transaction_read_only = on */
 };
 

@@ -32,7 +32,7 @@ struct db_prepared {
 
 struct db {
     char *conninfo, *user, *password, *name;
-    int statement_timeout_ms, idle_session_timeout_ms;
+    int statement_timeout_ms, idle_session_timeout_ms, idle_in_transaction_timeout_ms;
     bool read_only;
 
     PGconn *conn; /* NULL: closed */

@@ -20,7 +20,7 @@ static struct point {
 } points[POINTS_MAX];
 static size_t point_count;
 static const char *die_at; /* "name:n" */
-static bool counting;
+static bool counting, only_stop;
 
 static void write_counts(void)
 {
@@ -44,6 +44,7 @@ static void read_environment(void)
     die_at = getenv("SMSCHAIN_FAULT");
     if (die_at && !*die_at)
         die_at = NULL;
+    only_stop = getenv("SMSCHAIN_FAULT_STOP") != NULL;
     counting = die_at || (count_file && *count_file);
     if (count_file && *count_file)
         atexit(write_counts);
@@ -80,7 +81,7 @@ void fault_reached(const char *name)
     struct point *p = find_point(name);
     p->count++;
     if (die_at && is_the_one(p))
-        kill(getpid(), SIGKILL);
+        kill(getpid(), only_stop ? SIGSTOP : SIGKILL);
     pthread_mutex_unlock(&lock);
 }
 #endif

@@ -24,6 +24,9 @@ struct history {
     bool known;   /* last holds what the file says */
     bool damaged; /* there is a file that cannot be read */
     struct remembered last;
+    char *lost_file; /* a loss that the numbers do not show for ever: told here until it is accepted */
+    int64_t lost_generation; /* > 0: lost at that generation, for lost_why */
+    char lost_why[300];
     struct log_trouble lost, write_trouble;
     char why[400];
 };
@@ -34,6 +37,7 @@ struct history *history_new(const char *state_dir, const char *service)
 
     h->dir = xstrdup(state_dir);
     h->file = xasprintf("%s/history-%s", state_dir, service);
+    h->lost_file = xasprintf("%s.lost", h->file);
     /* By process: two of a service on one machine must not write into each other's. */
     h->temporary = xasprintf("%s.%d.new", h->file, (int)getpid());
     return h;
@@ -45,6 +49,7 @@ void history_free(struct history *h)
         return;
     free(h->dir);
     free(h->file);
+    free(h->lost_file);
     free(h->temporary);
     free(h);
 }
@@ -81,22 +86,75 @@ static int sync_dir(const char *dir)
     return fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
 }
 
-static int write_file(const struct history *h, const struct remembered *now)
+static int write_whole(const struct history *h, const char *path, const char *text)
 {
-    char text[512];
+    const ssize_t len = (ssize_t)strlen(text);
     auto_fd int fd = open(h->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    int len = snprintf(
-        text, sizeof(text),
-        FORMAT_LINE "system %" PRIu64 "\ndatabase %" PRId64 "\ntimeline %" PRId64 "\nposition %" PRId64
-                    "\ngeneration %" PRId64 "\naccepted %" PRId64 "\nend\n",
-        now->system, now->database, now->timeline, now->position, now->generation, now->accepted_at_ms);
 
     if (fd < 0)
         return -errno;
     errno = EIO; /* a short write sets none */
-    if (write(fd, text, (size_t)len) != len || fsync(fd) < 0 || rename(h->temporary, h->file) < 0)
+    if (write(fd, text, (size_t)len) != len || fsync(fd) < 0 || rename(h->temporary, path) < 0)
         return -errno;
     return sync_dir(h->dir);
+}
+
+static int write_file(const struct history *h, const struct remembered *now)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text),
+             FORMAT_LINE "system %" PRIu64 "\ndatabase %" PRId64 "\ntimeline %" PRId64 "\nposition %" PRId64
+                         "\ngeneration %" PRId64 "\naccepted %" PRId64 "\nend\n",
+             now->system, now->database, now->timeline, now->position, now->generation, now->accepted_at_ms);
+    return write_whole(h, h->file, text);
+}
+
+/* 0, also where there is none. */
+static int read_lost(struct history *h)
+{
+    char text[sizeof(h->lost_why) + 64];
+    int start = 0;
+    auto_fd int fd = open(h->lost_file, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    n = read(fd, text, sizeof(text) - 1);
+    if (n < 0)
+        return -errno;
+    text[n] = '\0';
+    if (sscanf(text, "generation %" SCNd64 "\n%n", &h->lost_generation, &start) != 1 || start == 0)
+        return -EBADMSG;
+    snprintf(h->lost_why, sizeof(h->lost_why), "%.*s", (int)strcspn(text + start, "\n"), text + start);
+    return 0;
+}
+
+static int forget_lost(struct history *h)
+{
+    if (h->lost_generation == 0)
+        return 0;
+    if (unlink(h->lost_file) < 0 && errno != ENOENT)
+        return -errno;
+    h->lost_generation = 0;
+    return sync_dir(h->dir);
+}
+
+/* In memory at once; on disk if the disk lets us, for the next process. */
+static void note_lost(struct history *h, const char *why)
+{
+    auto_free char *text = NULL;
+    int r;
+
+    if (h->lost_generation > 0)
+        return;
+    h->lost_generation = MAX_OF(h->last.generation, INT64_C(1));
+    snprintf(h->lost_why, sizeof(h->lost_why), "%s", why);
+    text = xasprintf("generation %" PRId64 "\n%s\n", h->lost_generation, h->lost_why);
+    r = write_whole(h, h->lost_file, text);
+    if (r < 0)
+        log_error("that the database has lost history cannot be remembered", L_STR("file", h->lost_file),
+                  L_ERRNO(r));
 }
 
 static int remember(struct history *h, const struct remembered *now)
@@ -123,7 +181,10 @@ static int load_once(struct history *h)
 {
     if (h->known)
         return 0;
-    int r = read_file(h->file, &h->last);
+    int r = read_lost(h);
+    if (r < 0)
+        return r;
+    r = read_file(h->file, &h->last);
     h->known = r == 0;
     h->damaged = r == -EBADMSG;
     return h->known || r == -ENOENT || h->damaged ? 0 : r;
@@ -163,6 +224,12 @@ static const char *difference(const struct remembered *was, const struct remembe
         return "it has another timeline (restored, or failed over)";
     if (is->generation != was->generation || is->accepted_at_ms != was->accepted_at_ms)
         return "its own record of its history is another one";
+    return NULL;
+}
+
+/* It goes on from there, and is soon further than it was: so this is remembered. */
+static const char *rolled_back(const struct remembered *was, const struct remembered *is)
+{
     if (is->position < was->position)
         return "it stands at an earlier position than it had before (an old copy)";
     return NULL;
@@ -206,15 +273,31 @@ int history_check(struct history *h, struct db *d, const char **ret_why)
     /* A person has looked: what is there now is the history. */
     const bool accepted = h->known && now.generation > h->last.generation;
     const char *why = h->known && !accepted ? difference(&h->last, &now) : NULL;
+    if (h->known && !accepted && !why && rolled_back(&h->last, &now))
+        note_lost(h, rolled_back(&h->last, &now));
+    if (!why && h->lost_generation > 0 && now.generation <= h->lost_generation)
+        why = h->lost_why;
     if (!h->known && !at_home) /* nothing is remembered on this machine, but the database remembers itself */
         why = "it was restored from elsewhere, or failed over, since it was made or last accepted";
     if (why)
         return lost(h, why, ret_why);
     r = remember(h, &now);
+    if (r == 0)
+        r = forget_lost(h);
     if (r < 0)
         return r;
     if (accepted)
         log_info("the database's history was accepted", L_INT("generation", now.generation));
     log_trouble_ends(&h->lost, "the database's history is fine");
     return 0;
+}
+
+int64_t history_generation(const struct history *h)
+{
+    return h->known ? h->last.generation : 0;
+}
+
+void history_refuse(struct history *h, const char *why)
+{
+    note_lost(h, why);
 }

@@ -120,7 +120,7 @@ class World:
 
     # ---- set-up ----
 
-    def configure(self, flush_interval="300ms", more="", dispatch_more="", alpha_more="", beta_more="", shards=1):
+    def configure(self, flush_interval="300ms", more="", dispatch_more="", alpha_more="", beta_more="", shards=1, broker_more=""):
         rabbit = self.lab.state["rabbitmq"]
         for name in ("rules", "templates", "gateways", "sources"):
             (self.conf / name).mkdir(parents=True, exist_ok=True)
@@ -133,6 +133,7 @@ broker:
   port: {self.broker_proxy.port}
   vhost: {self.vhost}
   update_shards: {shards}
+{broker_more}
 dispatch:
 {dispatch_more or "  claim_horizon: 1h"}
 callback:
