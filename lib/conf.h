@@ -30,6 +30,26 @@ struct conf_service { /* what each of extract, dispatch, callback, operator has;
     char *broker_user, *broker_password;
 };
 
+/* Languages of STOP and START words. */
+enum inbound_language {
+    INBOUND_EN, INBOUND_DE, INBOUND_FR, INBOUND_ES, INBOUND_IT, INBOUND_PT, INBOUND_NL, INBOUND_PL, INBOUND_RU,
+    INBOUND_TR, INBOUND_ZH, INBOUND_OTHER,
+    INBOUND_LANGUAGES
+};
+struct conf_inbound { /* messages from phones: section "inbound" */
+    struct str_list stop[INBOUND_LANGUAGES], start[INBOUND_LANGUAGES]; /* words; see lib/keyword.h */
+    char *stop_template, *start_template; /* what answers them; "" : nothing does */
+    struct str_list reply_route; /* gateways in order; empty: the one that the message came by */
+    char *reply_sender;          /* "" : the gateway's */
+    int64_t reply_valid_ms;
+    int64_t replies_per_day;     /* to one number */
+    bool queue;                  /* publish to sms.inbound */
+    char *forward_url;           /* "" : none */
+    struct conf_map forward_headers;
+    int64_t forward_timeout_ms, forward_horizon_ms;
+};
+#define INBOUND_RULE "inbound-reply" /* the built-in rule that answers belong to */
+
 struct conf_main {
     char *state_dir;   /* slots/, journal/, history: on a local disk, one a machine */
     char *log_format;  /* "logfmt" or "json" */
@@ -84,6 +104,7 @@ struct conf_main {
     struct {
         struct conf_service service;
     } operator_; /* section "operator": the command smschain */
+    struct conf_inbound inbound;
 };
 
 struct conf_source {

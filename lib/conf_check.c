@@ -1,6 +1,7 @@
 /* Checks that need more than one key: a rule's source, template and gateways exist, templates compile, times
  * make sense together. */
 #include "lib/conf_internal.h"
+#include "lib/keyword.h"
 #include "lib/suggest.h"
 
 #include <stdio.h>
@@ -136,6 +137,11 @@ static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
 {
     const struct conf_node *routes = at(k, "route");
 
+    if (!strcmp(rule->name, INBOUND_RULE))
+        conf_error(k->report, k->file, 1, 1,
+                   "'%s' is the name of the built-in rule that answers to STOP and START belong to; expected "
+                   "another file name",
+                   INBOUND_RULE);
     check_when(k, rule);
     check_once_per(k, rule);
     check_reference(k, at(k, "source"), rule->source, "source", "sources/NAME.yaml", source_name);
@@ -146,6 +152,59 @@ static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
                         "gateways/NAME.yaml", gateway_name);
 }
 
+/* ---- inbound ---- */
+
+/* What answers a STOP must not be what a STOP blocks: neither the template nor that of any language. */
+static void check_reply_template(struct conf_checking *k, const char *path, const char *key, const char *name)
+{
+    const struct conf_node *n = at(k, path);
+
+    check_reference(k, n, name, "template", "templates/NAME.liquid", template_name);
+    for (int i = -1; n && i < INBOUND_LANGUAGES; i++) {
+        auto_free char *of = i < 0 ? xstrdup(name) : xasprintf("%s-%s", name, keyword_languages[i]);
+        const struct conf_template *t = conf_template(k->conf, of);
+        if (t && t->class && !strcmp(t->class, "marketing"))
+            conf_error_at(
+                k->report, k->file, n,
+                "%s: template '%s' is of class marketing, which a STOP blocks; expected class service", key,
+                of);
+    }
+}
+
+/* A word that stops must not start as well. */
+static void check_start_words(struct conf_checking *k, const struct conf_inbound *in,
+                              const struct conf_inbound *stops_only)
+{
+    auto_keywords stops = keywords_new(stops_only);
+
+    for (int i = 0; i < INBOUND_LANGUAGES; i++) {
+        for (size_t j = 0; j < in->start[i].count; j++) {
+            const char *word = in->start[i].items[j], *language;
+            auto_free char *path = xasprintf("inbound.start.%s", keyword_languages[i]);
+            const struct conf_node *n = at(k, path);
+            if (keyword_of(stops, word, &language) == KEYWORD_STOP)
+                conf_error_at(k->report, k->file, n ? n : at(k, "inbound"),
+                              "'%s' is among the words of start.%s and stops as well (stop.%s)", word,
+                              keyword_languages[i], language);
+        }
+    }
+}
+
+static void check_inbound(struct conf_checking *k)
+{
+    const struct conf_inbound *in = &k->conf->main.inbound;
+    const struct conf_node *route = at(k, "inbound.reply_route");
+    struct conf_inbound stops_only = *in;
+
+    check_reply_template(k, "inbound.stop_template", "stop_template", in->stop_template);
+    check_reply_template(k, "inbound.start_template", "start_template", in->start_template);
+    for (size_t i = 0; route && route->count == in->reply_route.count && i < in->reply_route.count; i++)
+        check_reference(k, route->items[i], in->reply_route.items[i], "gateway", "gateways/NAME.yaml",
+                        gateway_name);
+    memset(stops_only.start, 0, sizeof(stops_only.start));
+    check_start_words(k, in, &stops_only);
+}
+
 /* ---- smschain.yaml ---- */
 static void check_main(struct conf_checking *k)
 {
@@ -153,6 +212,7 @@ static void check_main(struct conf_checking *k)
     int64_t horizon = c->main.dispatch.claim_horizon_ms;
     char text[32];
 
+    check_inbound(k);
     if (c->main.broker.heartbeat_ms % 1000)
         conf_error_at(k->report, k->file, at(k, "broker.heartbeat"), "heartbeat: expected whole seconds");
     for (size_t i = 0; i < c->gateway_count; i++) {

@@ -33,6 +33,18 @@ static bool is_str(const struct conf_key *key)
     return key->type == CONF_STR || key->type == CONF_WORD;
 }
 
+/* A default list is written as it would stand in the file: [one, two words]. */
+static void set_default_list(const char *fallback, struct str_list *list)
+{
+    for (const char *at = fallback + 1; *at && *at != ']';) {
+        size_t len = strcspn(at, ",]");
+        auto_free char *item = xstrndup(at, len);
+        str_list_add(list, item);
+        at += len;
+        at += strspn(at, ", ");
+    }
+}
+
 static void set_defaults(const struct conf_table *t, char *into)
 {
     char message[CONF_MESSAGE_MAX];
@@ -42,6 +54,8 @@ static void set_defaults(const struct conf_table *t, char *into)
             set_defaults(key->table, into + key->at);
         } else if (is_str(key)) {
             conf_pointer_set(into, key->at, xstrdup(key->fallback ? key->fallback : ""));
+        } else if (key->type == CONF_STR_LIST && key->fallback) {
+            set_default_list(key->fallback, (struct str_list *)(void *)(into + key->at));
         } else if (key->fallback && !conf_store(key, key->fallback, into + key->at, message)) {
             abort(); /* a default out of its own bounds: the unit test reads all of them */
         }
@@ -162,6 +176,7 @@ static void fill_list(struct conf_reader *r, const struct conf_key *key, const s
 
     if (!expect_node(r, key, n, CONF_NODE_LIST) || !count_fits(r, key, n))
         return;
+    str_list_deinit(list); /* the default */
     for (size_t i = 0; i < n->count; i++) {
         auto_free char *text = NULL;
         if (!expect_node(r, key, n->items[i], CONF_NODE_SCALAR) ||

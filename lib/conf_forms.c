@@ -2,6 +2,7 @@
  */
 #include "lib/clock.h"
 #include "lib/conf_internal.h"
+#include "lib/keyword.h"
 
 #include <ctype.h>
 #include <regex.h>
@@ -300,6 +301,16 @@ bool conf_form_time_format(const char *value, char message[CONF_MESSAGE_MAX])
         return wrong(message,
                      "expected iso, \"\" (seconds since 1970) or a format such as %%Y-%%m-%%d %%H:%%M:%%S, "
                      "got '%s'",
+                     value);
+    return true;
+}
+
+bool conf_form_keyword(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    auto_free char *form = keyword_form(value);
+
+    if (!*form || strlen(value) > 64)
+        return wrong(message, "expected a word of letters or digits, at most 64 bytes long, got '%.80s'",
                      value);
     return true;
 }

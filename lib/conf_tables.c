@@ -196,6 +196,8 @@ const struct conf_key conf_main_keys[] = {
      .help = "The service that sends."},
     {.name = "callback", .type = CONF_SECTION, .table = &callback_table, .owner = "callback",
      .help = "The service that takes reports and keeps the tables."},
+    {.name = "inbound", .type = CONF_SECTION, .table = &conf_main_inbound_table, .owner = "callback",
+     .help = "Messages from phones to us. How a gateway delivers them stands in its file."},
     {.name = "operator", .type = CONF_SECTION, .table = &operator_table, .owner = "operator",
      .help = "The command `smschain`."},
     {0},

@@ -73,7 +73,7 @@ static void samples_load(void **state)
     unset_variables();
 
     assert_int_equal(c->rule_count, 12);
-    assert_int_equal(c->template_count, 12);
+    assert_int_equal(c->template_count, 16);
     assert_int_equal(c->gateway_count, 2);
     assert_int_equal(c->source_count, 1);
     assert_int_equal(c->main.callback.flush_interval_ms, 60000);
