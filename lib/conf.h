@@ -30,6 +30,23 @@ struct conf_service { /* what each of extract, dispatch, callback, operator has;
     char *broker_user, *broker_password;
 };
 
+struct conf_http { /* keys auth, tls, proxy: how a server over HTTP is reached, and who we are there */
+    struct {
+        char *type; /* "none" "basic" "bearer" */
+        char *user, *password, *token;
+    } auth;
+    struct {
+        char *ca_file;  /* the only authorities that count; "" : the system's */
+        char *certificate_file, *key_file, *key_password; /* ours, PEM; "" : none */
+        char *version;  /* "auto": 1.2 and above, but just 1.2 with a certificate of ours; "1.2"; "1.3" */
+    } tls;
+    struct {
+        char *url;      /* "http://HOST:PORT" or "https://…"; "" : none, whatever the environment says */
+        char *user, *password;
+        bool tunnel;    /* CONNECT also for http:// addresses */
+    } proxy;
+};
+
 /* Languages of STOP and START words. */
 enum inbound_language {
     INBOUND_EN, INBOUND_DE, INBOUND_FR, INBOUND_ES, INBOUND_IT, INBOUND_PT, INBOUND_NL, INBOUND_PL, INBOUND_RU,
@@ -44,9 +61,12 @@ struct conf_inbound { /* messages from phones: section "inbound" */
     int64_t reply_valid_ms;
     int64_t replies_per_day;     /* to one number */
     bool queue;                  /* publish to sms.inbound */
-    char *forward_url;           /* "" : none */
-    struct conf_map forward_headers;
-    int64_t forward_timeout_ms, forward_horizon_ms;
+    struct {
+        char *url;               /* "" : none */
+        struct conf_map headers;
+        int64_t timeout_ms, horizon_ms;
+        struct conf_http http;
+    } forward;
 };
 #define INBOUND_RULE "inbound-reply" /* the built-in rule that answers belong to */
 
@@ -119,23 +139,6 @@ struct conf_route {
     struct str_list prefixes; /* E.164 without plus; empty: any */
     int64_t weight;           /* 1 */
     int line;
-};
-
-struct conf_http { /* keys auth, tls, proxy: how a server over HTTP is reached, and who we are there */
-    struct {
-        char *type; /* "none" "basic" "bearer" */
-        char *user, *password, *token;
-    } auth;
-    struct {
-        char *ca_file;  /* the only authorities that count; "" : the system's */
-        char *certificate_file, *key_file, *key_password; /* ours, PEM; "" : none */
-        char *version;  /* "auto": 1.2 and above, but just 1.2 with a certificate of ours; "1.2"; "1.3" */
-    } tls;
-    struct {
-        char *url;      /* "http://HOST:PORT" or "https://…"; "" : none, whatever the environment says */
-        char *user, *password;
-        bool tunnel;    /* CONNECT also for http:// addresses */
-    } proxy;
 };
 
 enum conf_missed { CONF_MISSED_RUN_ONCE, CONF_MISSED_SKIP };

@@ -201,6 +201,7 @@ static void check_inbound(struct conf_checking *k)
     for (size_t i = 0; route && route->count == in->reply_route.count && i < in->reply_route.count; i++)
         check_reference(k, route->items[i], in->reply_route.items[i], "gateway", "gateways/NAME.yaml",
                         gateway_name);
+    conf_check_http(k, &in->forward.http, "inbound.forward");
     memset(stops_only.start, 0, sizeof(stops_only.start));
     check_start_words(k, in, &stops_only);
 }

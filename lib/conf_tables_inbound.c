@@ -44,7 +44,26 @@ static const struct conf_key start_keys[] = {
 };
 static const struct conf_table start_table = {.keys = start_keys};
 
-const struct conf_key conf_inbound_keys[] = {
+CONF_HTTP_TABLES(forward, struct conf_main, inbound.forward.http);
+static const struct conf_key forward_keys[] = {
+    {.name = "url", .type = CONF_STR, .at = M(forward.url), .form = conf_form_url,
+     .help = "Where to."},
+    {.name = "headers", .type = CONF_MAP, .at = M(forward.headers), .max = 32, .secret = true,
+     .form = conf_form_one_line,
+     .help = "Headers of those posts, such as a secret of the receiver's. Each post also has `Idempotency-Key`, the "
+             "same for the same message."},
+    {.name = "timeout", .type = CONF_DURATION, .at = M(forward.timeout_ms), .fallback = "10s", .min = 100,
+     .max = 60000,
+     .help = "No answer by then: it is posted again, after 1 s, then twice as long each time up to 10 minutes."},
+    {.name = "horizon", .type = CONF_DURATION, .at = M(forward.horizon_ms), .fallback = "72h", .min = 1000,
+     .max = 30 * DAY_MS,
+     .help = "After so long it is given up; the message stays in the table."},
+    CONF_HTTP_ROWS(forward, "callback"),
+    {0},
+};
+static const struct conf_table forward_table = {.keys = forward_keys};
+
+static const struct conf_key inbound_keys[] = {
     {.name = "stop", .type = CONF_SECTION, .table = &stop_table,
      .help = "Words that end marketing for the number that sends them, by language. Each counts as the whole text or "
              "as its first word, whatever case and punctuation. `[]`: none of that language."},
@@ -69,18 +88,8 @@ const struct conf_key conf_inbound_keys[] = {
     {.name = "queue", .type = CONF_BOOL, .at = M(queue), .fallback = "true",
      .help = "Every new message is published to `sms.inbound` for the company's own systems. Without somebody who "
              "reads that queue: `false`."},
-    {.name = "forward_url", .type = CONF_STR, .at = M(forward_url), .form = conf_form_url,
-     .help = "Every new message is posted there as JSON too, until it is answered 2xx; a gateway's own "
-             "`inbound.forward_url` goes before this one."},
-    {.name = "forward_headers", .type = CONF_MAP, .at = M(forward_headers), .max = 32, .secret = true,
-     .form = conf_form_one_line,
-     .help = "Headers of those posts, such as `Authorization`."},
-    {.name = "forward_timeout", .type = CONF_DURATION, .at = M(forward_timeout_ms), .fallback = "10s", .min = 100,
-     .max = 60000,
-     .help = "No answer by then: it is posted again, after 1 s, then twice as long each time up to 10 minutes."},
-    {.name = "forward_horizon", .type = CONF_DURATION, .at = M(forward_horizon_ms), .fallback = "72h", .min = 1000,
-     .max = 30 * DAY_MS,
-     .help = "After so long it is given up; the message stays in the table."},
+    {.name = "forward", .type = CONF_SECTION, .table = &forward_table,
+     .help = "Every new message is posted as JSON, too, until it is answered 2xx."},
     {0},
 };
-const struct conf_table conf_main_inbound_table = {.keys = conf_inbound_keys};
+const struct conf_table conf_main_inbound_table = {.keys = inbound_keys};
