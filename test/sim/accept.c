@@ -103,7 +103,7 @@ void log_close(void)
     free(texts.slots);
 }
 
-enum before gateway_before(struct gateway *g, struct conn *c, int throttle_status, const char *throttle_body)
+enum before gateway_before(struct gateway *g, struct conn *c, const struct answer *throttled)
 {
     struct knobs *k = &g->knobs;
     g->counters.requests++;
@@ -123,11 +123,43 @@ enum before gateway_before(struct gateway *g, struct conn *c, int throttle_statu
         char retry[64];
         snprintf(retry, sizeof(retry), "Retry-After: %lld\r\n", (long long)k->retry_after_s);
         auto_buf body = {0};
-        buf_add_str(&body, throttle_body);
-        conn_answer(c, throttle_status, retry, "text/plain", &body);
+        buf_add_str(&body, throttled->body);
+        conn_answer(c, throttled->status, retry, throttled->type, &body);
         return DONE_WITH;
     }
     return GO_ON;
+}
+
+bool gateway_knows(const struct gateway *g, const char *user, const char *password)
+{
+    const struct knobs *k = &g->knobs;
+    if (*k->user != '\0' && user != NULL && strcmp(k->user, user) != 0)
+        return false;
+    return *k->password == '\0' || (password != NULL && strcmp(k->password, password) == 0);
+}
+
+char *number_read(char *text)
+{
+    if (text == NULL)
+        return NULL;
+    text += strspn(text, "+ ");
+    size_t digits = strspn(text, "0123456789");
+    return digits >= 5 && digits < NUMBER_TEXT_SIZE && text[digits] == '\0' ? text : NULL;
+}
+
+void url_parameter(const char *url, const char *name, char *ret, size_t size)
+{
+    size_t n = strlen(name);
+    *ret = '\0';
+    for (const char *at = strchr(url, '?'); at != NULL; at = strchr(at, '&')) {
+        at++;
+        if (strncmp(at, name, n) != 0 || at[n] != '=')
+            continue;
+        size_t len = strcspn(at + n + 1, "&#");
+        if (len < size)
+            snprintf(ret, size, "%.*s", (int)len, at + n + 1);
+        return;
+    }
 }
 
 bool gateway_refuses(struct gateway *g, const char *number)
@@ -204,4 +236,12 @@ void gateway_answer(struct gateway *g, struct conn *c, int status, const struct 
     }
     buf_deinit(&garbage);
     conn_answer_later(c, k->answer_delay_ms);
+}
+
+void gateway_refuse(struct gateway *g, struct conn *c, const struct answer *a)
+{
+    struct buf body = {0};
+    buf_add_str(&body, a->body);
+    gateway_answer(g, c, a->status, &body, a->type);
+    buf_deinit(&body);
 }

@@ -30,9 +30,8 @@ static bool read_request(struct http_request *r, struct alpha_request *a)
     if (strcmp(r->method, "POST") == 0)
         read_form(r->body, a, &mobile);
     while (mobile != NULL && (number = strsep(&mobile, ",")) != NULL) {
-        number += strspn(number, "+ ");
-        size_t digits = strspn(number, "0123456789");
-        if (digits < 5 || number[digits] != '\0' || digits >= NUMBER_TEXT_SIZE || a->count == NUMBERS_MAX)
+        number = number_read(number);
+        if (number == NULL || a->count == NUMBERS_MAX)
             return false;
         a->numbers[a->count++] = number;
     }
@@ -68,7 +67,8 @@ static void accept_numbers(struct gateway *g, struct conn *c, const struct alpha
 
 void alpha_send(struct gateway *g, struct conn *c, struct http_request *r)
 {
-    if (gateway_before(g, c, 429, "too fast") == DONE_WITH)
+    static const struct answer throttled = {429, "text/plain", "too fast"};
+    if (gateway_before(g, c, &throttled) == DONE_WITH)
         return;
     struct alpha_request a = {0};
     if (!read_request(r, &a)) {

@@ -33,7 +33,8 @@ static void accept_one(struct gateway *g, struct conn *c, struct accepted *one)
 
 void beta_send(struct gateway *g, struct conn *c, struct http_request *r)
 {
-    if (gateway_before(g, c, 503, "{\"code\":-1}") == DONE_WITH)
+    static const struct answer throttled = {503, "application/json", "{\"code\":-1}"};
+    if (gateway_before(g, c, &throttled) == DONE_WITH)
         return;
     struct json_object *o = json_tokener_parse(r->body);
     struct accepted one = {.number = member(o, "to"),
@@ -42,8 +43,8 @@ void beta_send(struct gateway *g, struct conn *c, struct http_request *r)
                            .kind = REPORT_JSON};
     if (one.number != NULL)
         one.number += strspn(one.number, "+");
-    if (r->api_key == NULL || *r->api_key == '\0') {
-        g->counters.bad_requests++;
+    if (r->api_key == NULL || *r->api_key == '\0' || !gateway_knows(g, NULL, r->api_key)) {
+        g->counters.unauthorised++;
         refuse(g, c, 401, 10, "no key");
     } else if (one.number == NULL || one.text == NULL || strlen(one.number) >= NUMBER_TEXT_SIZE ||
                (one.reference != NULL && strlen(one.reference) >= REFERENCE_SIZE)) {

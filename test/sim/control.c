@@ -25,6 +25,30 @@ static void not_found(struct conn *c)
     buf_deinit(&body);
 }
 
+#define ACCOUNTS "/2010-04-01/Accounts/" /* an account's name, and then */
+#define MESSAGES "/Messages.json"
+static const struct protocol {
+    const char *path, *name;
+    void (*send)(struct gateway *g, struct conn *c, struct http_request *r);
+} protocols[] = {{"/send", "alpha", alpha_send},
+                 {"/v2/messages", "beta", beta_send},
+                 {"/cgi-bin/sendsms", "kannel", kannel_send},
+                 {"/sms/2/text/advanced", "infobip-like", infobip_send},
+                 {"/", "aliyun-like", aliyun_send},
+                 {ACCOUNTS "*" MESSAGES, "twilio-like", twilio_send}};
+
+static const struct protocol *protocol_of(const char *path)
+{
+    if (strncmp(path, ACCOUNTS, strlen(ACCOUNTS)) == 0) {
+        const char *account = path + strlen(ACCOUNTS);
+        path = strcmp(account + strcspn(account, "/"), MESSAGES) == 0 ? ACCOUNTS "*" MESSAGES : "";
+    }
+    for (size_t i = 0; i < COUNT_OF(protocols); i++)
+        if (strcmp(path, protocols[i].path) == 0)
+            return &protocols[i];
+    return NULL;
+}
+
 void route_request(struct conn *c, struct http_request *r)
 {
     const char *path = r->path, *name = NULL;
@@ -38,17 +62,14 @@ void route_request(struct conn *c, struct http_request *r)
         name_len = strcspn(name, "/");
         path = name + name_len;
     }
-    bool list = strcmp(path, "/send") == 0;
-    if (!list && strcmp(path, "/v2/messages") != 0) {
-        not_found(c);
-        return;
+    const struct protocol *p = protocol_of(path);
+    if (p != NULL && name == NULL) {
+        name = p->name;
+        name_len = strlen(name);
     }
-    struct gateway *g = name != NULL ? gateway_named(name, name_len)
-                                     : (list ? gateway_named("alpha", 5) : gateway_named("beta", 4));
+    struct gateway *g = p != NULL ? gateway_named(name, name_len) : NULL;
     if (g == NULL)
         not_found(c);
-    else if (list)
-        alpha_send(g, c, r);
     else
-        beta_send(g, c, r);
+        p->send(g, c, r);
 }

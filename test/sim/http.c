@@ -28,6 +28,8 @@ static int read_headers(char *line, char *end, struct http_request *r, size_t *r
             r->keep_alive = strcasecmp(value, "close") != 0;
         } else if (header_is(line, "X-Api-Key", &value)) {
             r->api_key = value;
+        } else if (header_is(line, "Authorization", &value)) {
+            r->authorization = value;
         } else if (header_is(line, "Transfer-Encoding", &value)) {
             return -EINVAL;
         }
@@ -129,4 +131,26 @@ bool form_next(char **rest, char **ret_name, char **ret_value)
     decode(*ret_name);
     decode(*ret_value);
     return true;
+}
+
+bool form_read(struct http_request *r, struct form *ret)
+{
+    char *rests[] = {r->query, strcmp(r->method, "POST") == 0 ? r->body : NULL}, *name, *value;
+    ret->count = 0;
+    for (size_t i = 0; i < COUNT_OF(rests); i++)
+        while (form_next(&rests[i], &name, &value)) {
+            if (ret->count == FORM_MAX)
+                return false;
+            ret->pairs[ret->count].name = name;
+            ret->pairs[ret->count++].value = value;
+        }
+    return true;
+}
+
+char *form_value(const struct form *f, const char *name)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->pairs[i].name, name) == 0)
+            return f->pairs[i].value;
+    return NULL;
 }

@@ -141,6 +141,10 @@ static void help(void)
            "  --help\n\n"
            "GET  /send?content=TEXT&mobile=N1,N2      gateway alpha (/g/NAME/send: gateway NAME)\n"
            "POST /v2/messages                         gateway beta (/g/NAME/v2/messages)\n"
+           "GET  /cgi-bin/sendsms?username=U&…        gateway kannel\n"
+           "POST /2010-04-01/Accounts/U/Messages.json gateway twilio-like\n"
+           "POST /sms/2/text/advanced                 gateway infobip-like\n"
+           "GET  /?Action=SendSms&…&Signature=S       gateway aliyun-like\n"
            "GET  /control, /control/counters          JSON; POST /control?NAME=VALUE&… turns knobs\n\n"
            "Knobs: NAME for all gateways, GATEWAY.NAME for one. A share is 0 to 1, or nN: the next N of each "
            "gateway.\n%s"
@@ -232,6 +236,7 @@ int main(int argc, char **argv)
     server_free();
     poster_free();
     reports_free();
+    aliyun_free();
     log_close();
     free_later_now();
     free(later);

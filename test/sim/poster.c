@@ -9,13 +9,15 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define TICK_MS 500
+#define TICK_MS   500
+#define HOST_SIZE 160
 
 struct link {
     struct watch watch;
     struct link *next; /* of this gateway; links live as long as it, fd -1 while closed */
     struct gateway *gateway;
     int fd;
+    char host[HOST_SIZE]; /* that fd is connected with, HOST[:PORT] */
     struct buf out, in;
     size_t sent;
     struct report *batch; /* being posted; NULL: idle */
@@ -55,7 +57,7 @@ static void give_back(struct gateway *g, struct report *batch)
         if (++r->tries >= g->knobs.report_tries) {
             g->counters.reports_given_up++;
             *end = r->next;
-            free(r);
+            report_free(r);
             continue;
         }
         g->ready_count++;
@@ -89,7 +91,7 @@ static void batch_ends(struct link *l, bool posted)
         batch = r->next;
         l->gateway->counters.reports_posted++;
         report_log_add(r);
-        free(r);
+        report_free(r);
     }
 }
 
@@ -134,10 +136,11 @@ static void link_reads(struct link *l)
     int whole = answer_whole(&l->in, &status, &close_after);
     if (whole == 0)
         return;
+    bool taken = whole > 0 && report_was_taken(l->batch, status, strstr(l->in.data, "\r\n\r\n") + 4);
     if (whole < 0 || close_after)
         link_close(l);
     buf_clear(&l->in);
-    batch_ends(l, whole > 0 && status == 200);
+    batch_ends(l, taken);
 }
 
 static void link_writes(struct link *l)
@@ -171,13 +174,25 @@ static void link_ready(struct watch *w, uint32_t events)
         link_reads(l);
 }
 
-/* report_url is http://HOST[:PORT]/PATH. -1: cannot be reached. */
-static int connect_to(const char *url)
+/* An address is http://HOST[:PORT]/PATH; requests may name another host each time. */
+static void link_for(struct link *l, const char *url)
+{
+    char host[HOST_SIZE] = "";
+    const char *at = strncmp(url, "http://", 7) == 0 ? url + 7 : "";
+    size_t len = strcspn(at, "/?#");
+    if (len < sizeof(host))
+        memcpy(host, at, len);
+    if (strcmp(l->host, host) != 0)
+        link_close(l);
+    memcpy(l->host, host, sizeof(host));
+}
+
+/* -1: cannot be reached. */
+static int connect_to(const char *name)
 {
     char host[128], port[16] = "80";
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (sscanf(url, "http://%127[^:/]:%15[0-9]", host, port) < 1 ||
-        getaddrinfo(host, port, &hints, &found) != 0)
+    if (sscanf(name, "%127[^:]:%15[0-9]", host, port) < 1 || getaddrinfo(host, port, &hints, &found) != 0)
         return -1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
     if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) < 0 && errno != EINPROGRESS) {
@@ -208,8 +223,8 @@ static void take_batch(struct gateway *g, struct link *l)
 {
     struct report **end = &l->batch;
     int64_t max = MAX_OF(g->knobs.batch, 1);
-    uint8_t kind = g->ready->kind;
-    while (g->ready != NULL && g->ready->kind == kind && max-- > 0) {
+    const struct report *first = g->ready;
+    while (g->ready != NULL && max-- > 0 && (g->ready == first || report_may_join(first, g->ready))) {
         *end = g->ready;
         g->ready = g->ready->next;
         g->ready_count--;
@@ -228,9 +243,10 @@ static void push(struct gateway *g)
             return;
         take_batch(g, l);
         l->since_ms = loop_now_ms();
+        link_for(l, report_url(l->batch));
         bool fresh = l->fd < 0;
         if (fresh)
-            l->fd = connect_to(g->knobs.report_url);
+            l->fd = connect_to(l->host);
         if (l->fd < 0) {
             link_fails(l);
             return;
@@ -269,7 +285,7 @@ static void free_list(struct report *r)
 {
     while (r != NULL) {
         struct report *next = r->next;
-        free(r);
+        report_free(r);
         r = next;
     }
 }

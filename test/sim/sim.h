@@ -1,6 +1,6 @@
 /* The fake gateway: what its files share. One thread, one epoll; the gateways it plays differ by the path
- * they are called on (/send, /v2/messages, /g/NAME/…). Everything it accepts stands in its log before the
- * answer leaves, so that log is the truth that the chain tests judge smschain by. */
+ * they are called on (/send, /v2/messages, …; /g/NAME/send: gateway NAME). Everything it accepts stands in
+ * its log before the answer leaves, so that log is the truth that the chain tests judge smschain by. */
 #pragma once
 #include "lib/base.h"
 #include "lib/buf.h"
@@ -23,8 +23,8 @@ int64_t loop_now_ms(void);     /* wall clock, read once a turn */
 void timer_add(int64_t due_ms, int64_t order, void (*fire)(void *arg, uint64_t id), void *arg, uint64_t id);
 void timers_run(int64_t now_ms);
 int timers_wait_ms(int64_t now_ms); /* -1: none */
-void timers_free(void (*owning)(void *arg,
-                                uint64_t id)); /* frees what `owning` timers would have been given */
+/* `release` gets what the `owning` timers would have been given. */
+void timers_free(void (*owning)(void *arg, uint64_t id), void (*release)(void *arg));
 
 /* ---- knobs and counters (knobs.c) ---- */
 struct share { /* "0.1": a part of all; "n3": the next three */
@@ -36,10 +36,12 @@ bool share_hits(struct share *s);
 
 #define KNOBS(INT, SHARE, TEXT)                                                                              \
     INT(answer_delay_ms, 0, "the answer leaves so much later")                                               \
-    SHARE(refuse_share, "numbers refused: alpha 'refused:', beta code 20")                                   \
+    TEXT(user, "who may send; none: anybody")                                                                \
+    TEXT(password, "with this; beta, infobip-like: the key; none: any, but aliyun-like must have one")       \
+    SHARE(refuse_share, "numbers refused: alpha 'refused:', beta code 20, the others as they do it")         \
     TEXT(refuse_number, "numbers refused, with commas between")                                              \
     INT(refuse_whole, 0, "1: a request that names a refused number is refused whole, without saying which")  \
-    SHARE(throttle_share, "requests answered 429 (beta: 503, code -1)")                                      \
+    SHARE(throttle_share, "requests answered 429 (beta, kannel: 503; aliyun-like: 400 Throttling)")          \
     INT(retry_after_s, 1, "Retry-After of those")                                                            \
     SHARE(drop_before, "requests read, then closed, nothing accepted")                                       \
     SHARE(drop_after, "requests accepted, then closed without an answer")                                    \
@@ -64,12 +66,12 @@ bool share_hits(struct share *s);
     SHARE(rejected_share, "messages that end rejected")                                                      \
     INT(batch, 1, "reports in a call, at most")                                                              \
     INT(report_get, 0, "1: alpha's reports come by GET, in the query")                                       \
-    INT(report_reference, 1, "0: beta's reports leave our reference out")                                    \
+    INT(report_reference, 1, "0: beta's and twilio-like's reports leave our reference out")                  \
     INT(report_connections, 8, "calls at a time")                                                            \
     INT(report_tries, 1000, "a report is posted at most so often")                                           \
     INT(report_retry_ms, 200, "pause after a post that was not answered 200")                                \
     INT(report_timeout_ms, 10000, "a post without an answer for so long has failed")                         \
-    TEXT(report_url, "where reports go; none: they are not made")
+    TEXT(report_url, "where reports go, if the request does not say; none: they are not made")
 
 #define KNOB_INT_MEMBER(name, initial, help) int64_t name;
 #define KNOB_SHARE_MEMBER(name, help)        struct share name;
@@ -90,6 +92,7 @@ struct knobs {
     COUNTER(dropped_after)                                                                                   \
     COUNTER(hung)                                                                                            \
     COUNTER(bad_requests)                                                                                    \
+    COUNTER(unauthorised)                                                                                    \
     COUNTER(reports_made)                                                                                    \
     COUNTER(reports_posted) /* answered 200 */                                                               \
     COUNTER(reports_failed) /* posts not answered 200, by report */                                          \
@@ -130,8 +133,8 @@ void sim_listen(bool on); /* main.c */
 
 /* ---- HTTP ---- */
 struct http_request {
-    char *method, *path, *query; /* NUL-terminated in place; query without '?', "" if none */
-    const char *api_key;         /* NULL: none */
+    char *method, *path, *query;         /* NUL-terminated in place; query without '?', "" if none */
+    const char *api_key, *authorization; /* NULL: none */
     char *body;
     size_t body_len;
     bool keep_alive;
@@ -141,6 +144,17 @@ enum { HTTP_MORE = 1 };
 int must_check http_parse(char *data, size_t len, struct http_request *ret, size_t *ret_used);
 /* Takes the next NAME=VALUE off a query or form, decoded in place. False: no more. */
 bool form_next(char **rest, char **ret_name, char **ret_value);
+
+#define FORM_MAX 32
+struct form {
+    struct {
+        char *name, *value;
+    } pairs[FORM_MAX];
+    size_t count;
+};
+/* The query and, of a POST, the body, decoded in place. False: too many fields. */
+bool must_check form_read(struct http_request *r, struct form *ret);
+char *form_value(const struct form *f, const char *name); /* NULL: none */
 
 struct conn;
 uint64_t conn_id(const struct conn *c); /* 0 is never one */
@@ -160,25 +174,51 @@ void server_close_idle(void);
 void server_free(void);
 
 /* ---- what gateways do ---- */
-void route_request(struct conn *c, struct http_request *r);                 /* control.c */
-void alpha_send(struct gateway *g, struct conn *c, struct http_request *r); /* alpha.c */
-void beta_send(struct gateway *g, struct conn *c, struct http_request *r);  /* beta.c */
+void route_request(struct conn *c, struct http_request *r); /* control.c */
+/* One way to speak each, in the file of its name. */
+void alpha_send(struct gateway *g, struct conn *c, struct http_request *r);
+void beta_send(struct gateway *g, struct conn *c, struct http_request *r);
+void kannel_send(struct gateway *g, struct conn *c, struct http_request *r);
+void twilio_send(struct gateway *g, struct conn *c, struct http_request *r);
+void infobip_send(struct gateway *g, struct conn *c, struct http_request *r);
+void aliyun_send(struct gateway *g, struct conn *c, struct http_request *r);
+void aliyun_free(void);
 
-/* accept.c: what both do */
+/* accept.c: what all do */
+struct answer {
+    int status;
+    const char *type, *body;
+};
 enum before { GO_ON, DONE_WITH };
 /* The knobs that end a request before it is looked at. */
-enum before gateway_before(struct gateway *g, struct conn *c, int throttle_status, const char *throttle_body);
+enum before gateway_before(struct gateway *g, struct conn *c, const struct answer *throttled);
+/* Are these the knobs user and password? What is not set there is not asked for. NULL: none came. */
+bool gateway_knows(const struct gateway *g, const char *user, const char *password);
+char *number_read(char *text); /* its digits, behind a plus; NULL: no number */
+/* The value of a parameter in an address, not decoded; "" if it is not there or longer than fits. */
+void url_parameter(const char *url, const char *name, char *ret, size_t size);
 bool gateway_refuses(struct gateway *g, const char *number);
 uint64_t gateway_new_id(struct gateway *g);
 void id_format(int64_t form, uint64_t id, char out[32]);
 struct accepted {
     uint64_t id;
     const char *number, *text, *reference; /* reference NULL: none */
+    const char *request_reference;         /* where it names the request, not the message; NULL: none */
+    const char *report_url;                /* NULL: the knob's */
+    int64_t report_mask;                   /* kannel: which reports are asked for */
     bool early;
-    enum report_kind { REPORT_LIST, REPORT_JSON } kind;
+    enum report_kind {
+        REPORT_LIST,
+        REPORT_JSON,
+        REPORT_KANNEL,
+        REPORT_TWILIO,
+        REPORT_INFOBIP,
+        REPORT_ALIYUN
+    } kind;
 };
 void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a);
 void gateway_answer(struct gateway *g, struct conn *c, int status, const struct buf *body, const char *type);
+void gateway_refuse(struct gateway *g, struct conn *c, const struct answer *a); /* the same for a constant */
 void log_open(const char *file);
 void log_flush(void);
 void log_close(void);
@@ -204,12 +244,22 @@ struct report {
     uint8_t fate, kind;
     char number[NUMBER_TEXT_SIZE];
     char reference[REFERENCE_SIZE];
+    char *url; /* NULL: the gateway's knob */
 };
+void report_free(struct report *r);
+const char *report_url(const struct report *r);
 void reports_make(struct gateway *g, struct conn *c, const struct accepted *a);
 int64_t reports_waiting(void);
 void reports_free(void);
+
+/* ---- report_forms.c: how reports are written ---- */
+/* What this kind of gateway can say of it: some have no word for `expired`, none for `accepted`. False: it
+ * says nothing then. */
+bool report_can_say(enum report_kind kind, int64_t mask, enum fate *inout_fate);
+bool report_may_join(const struct report *first, const struct report *next); /* in one call */
 /* One HTTP request that carries `first` and those linked to it. */
 void report_format(const struct gateway *g, const struct report *first, struct buf *request);
+bool report_was_taken(const struct report *first, int status, const char *body); /* by the answer to it */
 
 /* ---- poster.c: keep-alive connections to the report addresses ---- */
 void report_ready(struct report *r);

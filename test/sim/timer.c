@@ -66,11 +66,11 @@ int timers_wait_ms(int64_t now_ms)
     return wait < 0 ? 0 : (int)MIN_OF(wait, 60000);
 }
 
-void timers_free(void (*owning)(void *, uint64_t))
+void timers_free(void (*owning)(void *, uint64_t), void (*release)(void *))
 {
     for (size_t i = 0; i < count; i++)
         if (heap[i].fire == owning)
-            free(heap[i].arg);
+            release(heap[i].arg);
     free(heap);
     heap = NULL;
     count = room = 0;
