@@ -49,6 +49,7 @@ int cmd_accept(struct ctl *c);
 int cmd_resolve(struct ctl *c);
 int cmd_suppress(struct ctl *c);
 int cmd_accept_database(struct ctl *c);
+int cmd_dead(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
@@ -74,6 +75,32 @@ bool ctl_take_value(struct ctl *c, const char *name,
                     const char **ret);           /* false: usage error said; *ret NULL: not given */
 bool ctl_no_options_left(const struct ctl *c);   /* false: said */
 bool ctl_parse_big(const char *s, int64_t *ret); /* whole, positive */
+
+/* Words that are left in argv from `first` on, as numbers of rows. False: one is none (said). */
+bool ctl_parse_ids(struct ctl *c, int first, int64_t **ret, size_t *ret_count);
+/* Asks on a terminal; elsewhere it takes --yes. False: not confirmed (said). */
+bool printf_like(2, 3) ctl_confirmed(bool yes, const char *question, ...);
+/* May a body be given to that queue? One of render, dispatch or update by the configuration. */
+bool ctl_is_working_queue(const struct ctl *c, const char *queue);
+
+/* ---- show.c: what a person sees of foreign words and of bodies ---- */
+#define SHOW_COLUMNS 100
+/* At most so many characters of s, control characters as '?'; what was cut ends with an ellipsis. Gives their
+ * count. */
+int show_cut(const char *s, int columns);
+/* A time in UTC, "2026-01-31 08:15:00"; "-" for 0. Returns out. */
+#define SHOW_TIME_SIZE 24
+char *show_time(int64_t wall_ms, char out[SHOW_TIME_SIZE]);
+/* A body with every run of four or more digits masked that may be a number or a code (ids and times are not).
+ */
+void show_masked(const char *body, size_t len, struct buf *out);
+/* "name":"text" of a JSON object that is being written; a comma first unless it is the first. */
+void show_json_text(struct buf *b, const char *name, const char *text);
+void show_json_big(struct buf *b, const char *name, int64_t n);
+void show_json_time(struct buf *b, const char *name, int64_t wall_ms); /* 0: null */
+
+/* dead's part: takes what stands in sms.dead into the table. 0, or an exit code. */
+int must_check dead_take(struct ctl *c);
 
 /* migrate's parts */
 int must_check broker_admin(const struct ctl *c); /* virtual host, exchange, queues, users, rights */

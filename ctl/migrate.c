@@ -54,6 +54,12 @@ static int compare(const struct db_result *applied)
     for (int i = 0; i < db_rows(applied); i++) {
         char sum[CHECKSUM_SIZE];
         checksum(migrations[i].sql, sum);
+        if (db_big(applied, i, 0) > migrations[i].number)
+            return ctl_fail(
+                EXIT_REFUSED,
+                "the database has migration %s without %04d_%s, which comes before it: it was made by an "
+                "unfinished version of smschain; make a new database",
+                db_text(applied, i, 0), migrations[i].number, migrations[i].name);
         if (db_big(applied, i, 0) != migrations[i].number || strcmp(db_text(applied, i, 2), sum) != 0)
             return ctl_fail(EXIT_REFUSED,
                             "migration %04d_%s was applied with another text (checksum %.12s, now %.12s): "

@@ -103,8 +103,13 @@ static void take_records(struct dispatcher *d, struct delivery *x)
     const struct chunk *c = x->chunk;
     queue_from(d, x->lane, from);
     x->open = c->count + c->bad_count;
-    for (size_t i = 0; i < c->bad_count; i++)
-        tell_dead_body(d->tell, c->bad[i].json, strlen(c->bad[i].json), from, c->bad[i].why, x, 1);
+    for (size_t i = 0; i < c->bad_count; i++) {
+        auto_buf one = {0}; /* a chunk of one, so that it can be given back to its queue as it is */
+        chunk_begin(&one, RECORD_TEXTS);
+        chunk_add_raw(&one, c->bad[i].json, strlen(c->bad[i].json));
+        chunk_end(&one);
+        tell_dead_body(d->tell, one.data, one.len, from, c->bad[i].why, x, 1);
+    }
     for (size_t i = 0; i < c->count; i++) {
         struct message *m = &x->messages[i];
         const char *wrong = text_wrong(m->record);

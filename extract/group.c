@@ -3,6 +3,7 @@
 #include "lib/number.h"
 #include "lib/record.h"
 #include <assert.h>
+#include <ctype.h>
 
 void reading_init(struct reading *r, const struct conf_rule *rule, const char *country,
                   const struct str_list *only_to)
@@ -37,6 +38,7 @@ void group_init(struct group *g, size_t max_rows)
     g->bodies_at = xcalloc(max_rows, sizeof(*g->bodies_at));
     g->skip_keys = xcalloc(max_rows, sizeof(*g->skip_keys));
     g->skip_reasons = xcalloc(max_rows, sizeof(*g->skip_reasons));
+    g->skip_numbers_at = xcalloc(max_rows, sizeof(*g->skip_numbers_at));
 }
 
 void group_deinit(struct group *g)
@@ -46,6 +48,8 @@ void group_deinit(struct group *g)
     free(g->bodies_at);
     free(g->skip_keys);
     free(g->skip_reasons);
+    free(g->skip_numbers_at);
+    buf_deinit(&g->skip_numbers);
     buf_deinit(&g->bodies);
     buf_deinit(&g->record);
     *g = (struct group){0};
@@ -54,6 +58,7 @@ void group_deinit(struct group *g)
 void group_clear(struct group *g)
 {
     g->rows = g->count = g->skipped = 0;
+    buf_clear(&g->skip_numbers);
     buf_clear(&g->bodies);
 }
 
@@ -102,8 +107,26 @@ static bool make_key(struct reading *r, const struct source_row *row, uint8_t ou
     return true;
 }
 
-static void skip(struct group *g, const uint8_t *key, const char *reason)
+/* By what a person asks for the row later: its number, or where it is none, what stands in its place. */
+static void add_skipped_number(struct group *g, int64_t number, const char *written)
 {
+    g->skip_numbers_at[g->skipped] = g->skip_numbers.len;
+    if (number > 0) {
+        buf_add_i64(&g->skip_numbers, number);
+    } else if (written) {
+        size_t len = strlen(written);
+        for (; len > 0 && isspace((unsigned char)*written); len--)
+            written++;
+        while (len > 0 && isspace((unsigned char)written[len - 1]))
+            len--;
+        buf_add(&g->skip_numbers, written, MIN_OF(len, SKIP_NUMBER_BYTES));
+    }
+    buf_add_char(&g->skip_numbers, '\0');
+}
+
+static void skip(struct group *g, const uint8_t *key, const char *reason, int64_t number, const char *written)
+{
+    add_skipped_number(g, number, written);
     if (key)
         key_hex(key, g->skip_keys[g->skipped]);
     else
@@ -156,18 +179,17 @@ int group_add(struct group *g, struct reading *r, const struct source_row *row, 
 
     if (!r->columns_known && find_columns(r, row, ret_missing) != 0)
         return GROUP_NO_COLUMN;
+    const char *written = row->values[r->number_at];
     g->rows++;
-    if (!make_key(r, row, key)) {
-        skip(g, NULL, "missing_key");
-        return 0;
-    }
-    fault = number_normalise(row->values[r->number_at], r->country, &number);
-    if (fault != NUMBER_OK)
-        skip(g, key, number_fault_word(fault));
+    fault = number_normalise(written, r->country, &number);
+    if (!make_key(r, row, key))
+        skip(g, NULL, "missing_key", fault == NUMBER_OK ? number : 0, written);
+    else if (fault != NUMBER_OK)
+        skip(g, key, number_fault_word(fault), 0, written);
     else if (!is_listed(r, number))
-        skip(g, key, "not_listed");
+        skip(g, key, "not_listed", number, written);
     else if (!encode(g, r, row, number))
-        skip(g, key, "row_too_long");
+        skip(g, key, "row_too_long", number, written);
     else {
         memcpy(g->keys[g->count], key, KEY_SIZE);
         g->numbers[g->count] = number;

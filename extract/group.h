@@ -7,8 +7,9 @@
 #include "lib/buf.h"
 #include "lib/conf.h"
 
-#define GROUP_BYTES_MAX (1u << 20)  /* of records: a group ends there even if it has few rows */
-#define ROW_BYTES_MAX   (64u << 10) /* of one record; a longer row is invalid, row_too_long */
+#define GROUP_BYTES_MAX   (1u << 20)  /* of records: a group ends there even if it has few rows */
+#define SKIP_NUMBER_BYTES 64          /* of what stands where a number should: more of it is left out */
+#define ROW_BYTES_MAX     (64u << 10) /* of one record; a longer row is invalid, row_too_long */
 
 /* How every record begins here: its sms_id comes from the database, which puts it in place of the 0
  * (group_enter.sql). */
@@ -43,7 +44,9 @@ struct group {
     size_t skipped;                  /* of rows that cannot; arrays in step: */
     char (*skip_keys)[KEY_HEX_SIZE]; /* "": the key's columns were missing */
     const char **skip_reasons;       /* constants */
-    struct buf record;               /* of one row, kept from row to row */
+    size_t *skip_numbers_at; /* where in `skip_numbers`: the number, or what stands in its place; "" none */
+    struct buf skip_numbers; /* each ends with a NUL */
+    struct buf record;       /* of one row, kept from row to row */
 };
 void group_init(struct group *g, size_t max_rows);
 void group_deinit(struct group *g);

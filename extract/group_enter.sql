@@ -1,7 +1,8 @@
 -- One group of rows, whole or not at all: one statement is one transaction and one round trip.
 -- $1 run, $2 pass, $3 keys, $4 numbers, $5 records without their first member, $6 and $7 keys and reasons of rows that
 -- cannot be messages, $8 first sms_id of the day, $9 valid_until, $10 lane, $11 is the template marketing, $12 queue,
--- $13 and $14 what a chunk begins and ends with, $15 max_recipients, $16 why the run is held if there are more.
+-- $13 and $14 what a chunk begins and ends with, $15 max_recipients, $16 why the run is held if there are more,
+-- $17 beside $6: what stood where the number should.
 --
 -- `own` is the fence: the run's row, locked, and only if this pass is still the one that may write. A statement of a dead
 -- pass that the server was still busy with either ended before (then this pass sees its keys) or finds nothing here.
@@ -13,9 +14,9 @@ WITH own AS MATERIALIZED (
   SELECT i.key, i.number, i.body, i.n
   FROM own, unnest($3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY AS i (key, number, body, n)
 ), stopped AS MATERIALIZED (
-  SELECT i.n, i.key, min(s.reason) AS reason
+  SELECT i.n, i.key, i.number, min(s.reason) AS reason
   FROM input i JOIN suppression s ON s.number = i.number AND (s.scope = 'all' OR $11::boolean)
-  GROUP BY i.n, i.key
+  GROUP BY i.n, i.key, i.number
 ), fresh AS MATERIALIZED (
   SELECT DISTINCT ON (key) key, number, body, n FROM input WHERE (n IN (SELECT n FROM stopped)) IS NOT TRUE ORDER BY key, n
 ), numbered AS MATERIALIZED (
@@ -39,17 +40,21 @@ WITH own AS MATERIALIZED (
   SELECT now(), $12::text, $13::text || string_agg('{"sms_id":' || sms_id || body, ',' ORDER BY n) || $14::text, $1::bigint
   FROM made HAVING count(*) > 0
 ), repeated AS MATERIALIZED (
-  SELECT i.key FROM input i
+  SELECT i.key, i.number FROM input i
   WHERE (i.n IN (SELECT n FROM made)) IS NOT TRUE AND (i.n IN (SELECT n FROM seen)) IS NOT TRUE
     AND (i.n IN (SELECT n FROM stopped)) IS NOT TRUE
 ), skips AS (
-  INSERT INTO run_skip (run_id, pass, kind, reason, key, first_run)
-  SELECT $1::bigint, $2::int, 'duplicate', 'once_per', key,
-    coalesce((SELECT run_id FROM dedupe d WHERE d.key = r.key), $1::bigint) FROM repeated r
-  UNION ALL
-  SELECT $1::bigint, $2::int, 'suppressed', reason, key, NULL FROM stopped
-  UNION ALL
-  SELECT $1::bigint, $2::int, 'invalid', i.reason, i.key::uuid, NULL FROM own, unnest($6::text[], $7::text[]) AS i (key, reason)
+  INSERT INTO run_skip (run_id, pass, kind, reason, key, first_run, number_hash)
+  SELECT $1::bigint, $2::int, v.kind, v.reason, v.key, v.first_run, salted_hash(s.salt, v.number)
+  FROM (
+    SELECT 'duplicate', 'once_per', key,
+      coalesce((SELECT run_id FROM dedupe d WHERE d.key = r.key), $1::bigint), number::text FROM repeated r
+    UNION ALL
+    SELECT 'suppressed', reason, key, NULL, number::text FROM stopped
+    UNION ALL
+    SELECT 'invalid', i.reason, i.key::uuid, NULL, i.number
+    FROM own, unnest($6::text[], $7::text[], $17::text[]) AS i (key, reason, number)
+  ) AS v (kind, reason, key, first_run, number), number_salt AS s
 ), counts AS (
   SELECT (SELECT count(*) FROM made) AS made, (SELECT count(*) FROM seen) AS seen,
     (SELECT count(*) FROM repeated) AS duplicate, (SELECT count(*) FROM stopped) AS suppressed,

@@ -214,6 +214,18 @@ static void add_arrays(struct ledger *l, const struct group *g)
     db_add_text_array(l->params, g->skip_reasons, g->skipped);
 }
 
+/* Apart, as $17: none of the other parameters moves. */
+static void add_skipped_numbers(struct ledger *l, const struct group *g)
+{
+    const char **texts = room_for(l, g->skipped + 1);
+
+    for (size_t i = 0; i < g->skipped; i++) {
+        const char *written = g->skip_numbers.data + g->skip_numbers_at[i];
+        texts[i] = *written && utf8_is_text(written, strlen(written)) ? written : NULL;
+    }
+    db_add_text_array(l->params, texts, g->skipped);
+}
+
 static int start(struct ledger *l)
 {
     const struct pass_options *o = &l->options;
@@ -231,6 +243,7 @@ static int start(struct ledger *l)
     db_add_text(l->params, l->tail.data);
     db_add_big(l->params, o->max_recipients);
     db_add_text(l->params, l->over_why);
+    add_skipped_numbers(l, l->sent);
     FAULT("extract.group_before_commit");
     return db_start(l->db, &sql_group_enter, l->params);
 }

@@ -130,6 +130,18 @@ static size_t utf8_sequence(const unsigned char *s, size_t len)
     return need;
 }
 
+bool utf8_is_text(const char *s, size_t len)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    for (size_t i = 0; i < len;) {
+        size_t sequence = u[i] != 0 ? utf8_sequence(u + i, len - i) : 0;
+        if (sequence == 0)
+            return false;
+        i += sequence;
+    }
+    return true;
+}
+
 static void add_json_escape(struct buf *b, unsigned char c)
 {
     char escape[6] = {'\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15]};

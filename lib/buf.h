@@ -23,6 +23,8 @@ void buf_addf(struct buf *b, const char *format, ...) printf_like(2, 3);
 void buf_vaddf(struct buf *b, const char *format, va_list ap) printf_like(2, 0);
 /* The string with its quotes, escaped as RFC 8259 section 7 asks; bytes that are not UTF-8 become U+FFFD. */
 void buf_add_json_str(struct buf *b, const char *s, size_t len);
+/* Well-formed UTF-8 (RFC 3629) without U+0000: what a text column and JSON can hold. */
+bool utf8_is_text(const char *s, size_t len);
 void buf_add_url_encoded(struct buf *b, const char *s, size_t len); /* RFC 3986 section 2.1 */
 /* Gives the bytes away (owned by the caller, free()), leaves the buffer empty. Never NULL. */
 char *buf_take(struct buf *b, size_t *ret_len);

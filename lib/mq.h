@@ -73,6 +73,7 @@ struct mq_delivery {
     char *body;     /* owned by the receiver: mq_delivery_deinit */
     size_t len;
     bool redelivered;
+    char *dead_from, *dead_why, *dead_at; /* of sms.dead: the headers x-smschain-from, -why, -at as they came; NULL: none */
 };
 void mq_delivery_deinit(struct mq_delivery *d);
 struct mq_consumer *mq_consumer_new(const struct mq_options *opts, const char *queue, uint16_t prefetch);

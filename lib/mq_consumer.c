@@ -12,8 +12,9 @@
 
 #define BODY_MAX_BYTES   (128u << 20) /* RabbitMQ's own limit */
 #define CLOSE_TIMEOUT_MS 10000
-/* Deliveries that nobody has taken yet: above this a pump reads no more than it must, and what stays in the socket holds
- * the broker back. A prefetch counts messages, not bytes. It must read a little, or it would never get to the heartbeats. */
+/* Deliveries that nobody has taken yet: above this a pump reads no more than it must, and what stays in the
+ * socket holds the broker back. A prefetch counts messages, not bytes. It must read a little, or it would
+ * never get to the heartbeats. */
 #define READY_BYTES      (4u << 20)
 #define READ_LEAST_BYTES (256u << 10)
 
@@ -45,6 +46,9 @@ struct mq_consumer {
 void mq_delivery_deinit(struct mq_delivery *d)
 {
     free(d->body);
+    free(d->dead_from);
+    free(d->dead_why);
+    free(d->dead_at);
     *d = (struct mq_delivery){0};
 }
 
@@ -180,6 +184,29 @@ static void delivered(struct mq_consumer *c)
     c->ready_bytes += r->d.len;
 }
 
+/* Why a dead letter stands there. A foreign publisher may have written anything, or nothing. */
+static void take_dead_headers(struct mq_delivery *d, const amqp_basic_properties_t *p)
+{
+    const struct {
+        const char *name;
+        char **value;
+    } wanted[] = {
+        {"x-smschain-from", &d->dead_from}, {"x-smschain-why", &d->dead_why}, {"x-smschain-at", &d->dead_at}};
+
+    if (!(p->_flags & AMQP_BASIC_HEADERS_FLAG))
+        return;
+    for (int i = 0; i < p->headers.num_entries; i++) {
+        const amqp_table_entry_t *e = &p->headers.entries[i];
+
+        for (size_t k = 0; k < COUNT_OF(wanted); k++) {
+            if (*wanted[k].value || e->value.kind != AMQP_FIELD_KIND_UTF8 ||
+                !mq_bytes_equal(e->key, wanted[k].name))
+                continue;
+            *wanted[k].value = xstrndup(e->value.value.bytes.bytes, e->value.value.bytes.len);
+        }
+    }
+}
+
 static void take_header(struct mq_consumer *c, const amqp_frame_t *frame)
 {
     const uint64_t size = frame->payload.properties.body_size;
@@ -188,6 +215,7 @@ static void take_header(struct mq_consumer *c, const amqp_frame_t *frame)
         lose_connection(c, "a delivery's size is beyond reason");
         return;
     }
+    take_dead_headers(&c->coming, frame->payload.properties.decoded);
     c->header_next = false;
     c->body_next = true;
     c->got = 0;

@@ -1,0 +1,112 @@
+/* The table of subcommands: what `smschain --help` lists and what each tells of itself. */
+#include "ctl/ctl.h"
+
+#define CODES_DB "Exit codes: 0 done, 1 refused, 2 usage, 4 database not reachable, 5 bad configuration.\n"
+
+const struct ctl_command ctl_commands[] = {
+    {"migrate", cmd_migrate, "make or bring up to date the tables, roles, queues and users",
+     " [--database | --broker]\n"
+     "Applies the migrations that are missing, makes the day partitions ahead, gives the services' roles "
+     "their\n"
+     "passwords, declares exchange and queues, makes the broker's users. Running it again changes nothing.\n"
+     "  --database   only that\n"
+     "  --broker     only that\n"
+     "Needs the administrators' secrets: database.admin_user, broker.admin_user.\n"
+     "Exit codes: 0 done, 1 refused (an applied migration was changed), 2 usage, 4 not reachable, 5 bad "
+     "configuration.\n"},
+    {"check", cmd_check, "read the whole configuration and say all its errors",
+     " [--section NAME]\n"
+     "Reads every file, also across files. With --section only the secrets of that service must be there\n"
+     "(extract, render, dispatch, callback, operator).\n"
+     "Exit codes: 0 all good, 2 usage, 5 errors (on standard error).\n"},
+    {"config", cmd_config, "print the effective configuration, secrets hidden",
+     " [--reference]\n"
+     "  --reference  print docs/reference.md instead: every key, its type, default and help\n"
+     "Exit codes: 0 done, 2 usage, 5 bad configuration.\n"},
+    {"run", cmd_run, "fire a rule now",
+     " RULE\n"
+     "Enters a run of that rule for this moment; extract takes it up within a second. Prints the run's id.\n"
+     "Exit codes: 0 entered, 1 no such rule, or extract has not seen it yet, 2 usage,\n"
+     "3 entered but held (smschain accept RULE), 4 database not reachable, 5 bad configuration.\n"},
+    {"status", cmd_status, "where everything stands",
+     " [--json] [--watch]\n"
+     "Runs of the last day with their balance and the states of their messages, services, queues, and what "
+     "waits\n"
+     "for a person.\n"
+     "  --json    one object\n"
+     "  --watch   every second until Ctrl-C\n"
+     "Exit codes: 0 all is well, 2 usage, 3 something waits for a person (in doubt, held, failed, paused, "
+     "given up),\n"
+     "4 database not reachable, 5 bad configuration.\n"},
+    {"stop", cmd_stop, "pause everything, a rule or a gateway",
+     " all | RULE | --gateway GATEWAY [--reason TEXT]\n"
+     "Nothing new is claimed for it from the next claim on; what is on its way goes on. Nothing is lost: its "
+     "messages\n"
+     "wait, and go stale after the rule's valid_for.\n" CODES_DB},
+    {"start", cmd_start, "end such a pause", " all | RULE | --gateway GATEWAY\n" CODES_DB},
+    {"release", cmd_release, "let a held run go on",
+     " RUN\n"
+     "RUN is the number that status shows. For runs over max_recipients this is a person's yes to all of "
+     "them.\n"
+     "Exit codes: 0 released, 1 no such run or it is not held, 2 usage, 4 database not reachable, 5 bad "
+     "configuration.\n"},
+    {"cancel", cmd_cancel, "see to it that a run's or one message's sending ends",
+     " RUN | --message SMS_ID [--reason TEXT]\n"
+     "What has been claimed already goes out; everything else of it ends as cancelled. Cannot be taken "
+     "back.\n" CODES_DB},
+    {"accept", cmd_accept,
+     "accept a rule whose runs are held since it is new over a known SQL text or keys differently",
+     " RULE\n"
+     "Stores the rule's once_per as it is configured now and lets its held runs go.\n"
+     "Exit codes: 0 accepted, 1 no such rule, or nothing to accept, 2 usage, 4 database not reachable,\n"
+     "5 bad configuration.\n"},
+    {"resolve", cmd_resolve, "list what is in doubt, or settle one message by what a person knows",
+     " [--json]\n"
+     "       smschain resolve SEQ_ID delivered | undelivered | rejected | unknown [--note TEXT]\n"
+     "Without arguments: every message in doubt. With them: its final state is told to the chain, in the "
+     "name of a\n"
+     "person. It is never sent again, whatever is said here.\n"
+     "Exit codes: 0 nothing is in doubt, or settled (it shows within flush_interval), 1 not in doubt, 2 "
+     "usage,\n"
+     "3 the list is not empty, 4 database or broker not reachable, 5 bad configuration.\n"},
+    {"suppress", cmd_suppress, "add or remove a number that gets nothing",
+     " add NUMBER [--scope all | marketing] [--reason TEXT]\n"
+     "       smschain suppress remove NUMBER [--scope all | marketing]\n"
+     "Scope all (default) blocks everything, marketing only templates of that class. Counts from the next "
+     "claim on,\n"
+     "also for messages that are on their way already.\n" CODES_DB},
+    {"dead", cmd_dead, "bodies that no service could process: look, give back, drop",
+     " list [--all] [--queue QUEUE] [--json]\n"
+     "       smschain dead show ID [--whole] [--json]\n"
+     "       smschain dead replay ID… | --all [--queue QUEUE]  [--to QUEUE]\n"
+     "       smschain dead drop ID… | --all [--queue QUEUE] [--yes]  --reason TEXT\n"
+     "First of all, what stands in the queue sms.dead is moved into the table `dead`: nothing is lost or "
+     "reordered\n"
+     "by looking. replay gives a body back to the queue it came from (or --to another), each exactly once. "
+     "One that\n"
+     "dies again says so (state again); --all leaves it alone, only its ID replays it.\n"
+     "  --all      list: the settled ones too; replay: all that wait; drop: all that wait or died again\n"
+     "  --queue    only bodies that came from there\n"
+     "  --whole    numbers and codes unmasked\n"
+     "Examples:\n"
+     "  smschain dead list\n"
+     "  smschain dead replay --all --queue sms.update.0\n"
+     "  smschain dead drop 17 18 --reason \"sent by a test\"\n"
+     "Exit codes: 0 done, nothing waits, 1 refused, 2 usage, 3 done, and some wait (list) or were left "
+     "(replay),\n"
+     "4 database or broker not reachable, 5 bad configuration.\n"},
+    {"accept-database", cmd_accept_database, "go on after the database was restored or failed over",
+     " --since TIME [--yes]\n"
+     "TIME (2026-01-31T08:15:00Z): the moment from which on the database may have lost what it knew. Every "
+     "message\n"
+     "without an outcome is put in doubt (never sent again by the machine), every rule is held until it is "
+     "accepted,\n"
+     "firings since then are skipped, new sms_ids begin above any that may have been lost. Then the services "
+     "go "
+     "on.\n"
+     "  --yes   do not ask\n"
+     "Exit codes: 0 done, nothing waits, 1 not confirmed, 2 usage, 3 done, rules are held or messages in "
+     "doubt,\n"
+     "4 database not reachable, 5 bad configuration.\n"},
+    {0},
+};
