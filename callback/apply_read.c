@@ -2,7 +2,9 @@
  * ids that reports name. Every statement is for one day, so that it touches one partition. */
 #include "callback/apply_internal.h"
 #include "claim_missing.sql.h"
+#include "claim_missing_dense.sql.h"
 #include "message_read.sql.h"
+#include "message_read_dense.sql.h"
 
 void apply_view_deinit(struct apply_view *v)
 {
@@ -10,6 +12,13 @@ void apply_view_deinit(struct apply_view *v)
     free(v->known);
     arena_deinit(&v->arena);
     *v = (struct apply_view){0};
+}
+
+/* A run's messages are neighbours, and so are the steps of one flush: where at least every other key between
+ * the first and the last is wanted, one walk over all of them costs less than to look each one up. */
+static bool is_dense(int64_t first, int64_t last, size_t count)
+{
+    return count >= 16 && last - first < (int64_t)count * 2;
 }
 
 /* ---- message rows ---- */
@@ -41,17 +50,44 @@ static void take_row(const struct db_result *r, int i, struct fold_row *row)
     row->now = row->was;
 }
 
+static int by_sms_id(const void *a, const void *b)
+{
+    const struct fold_row *x = a, *y = b;
+    return (x->sms_id > y->sms_id) - (x->sms_id < y->sms_id);
+}
+
+static void sort_rows(struct fold_row *rows, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (rows[i - 1].sms_id > rows[i].sms_id) {
+            qsort(rows, count, sizeof(*rows), by_sms_id);
+            return;
+        }
+    }
+}
+
+/* `ids` are sorted and of one day. A dense read brings rows that nobody asked for: at most as many again; the
+ * fold leaves them as they are. */
 static int read_day(struct apply *a, const int64_t *ids, size_t count, struct apply_view *v)
 {
     auto_params p = db_params_new();
     auto_result result = NULL;
-    db_add_big_array(p, ids, count);
-    apply_add_day(p, sms_id_day(ids[0]));
-    int r = db_run(a->o.db, &sql_message_read, p, &result);
+    bool dense = is_dense(ids[0], ids[count - 1], count);
+    if (dense) {
+        db_add_big(p, ids[0]);
+        db_add_big(p, ids[count - 1] + 1);
+    } else {
+        db_add_big_array(p, ids, count);
+        apply_add_day(p, sms_id_day(ids[0]));
+    }
+    int r = db_run(a->o.db, dense ? &sql_message_read_dense : &sql_message_read, p, &result);
     if (r != 0)
         return r;
-    for (int i = 0; i < db_rows(result); i++)
-        take_row(result, i, &v->rows[v->row_count++]);
+    size_t rows = (size_t)db_rows(result), from = v->row_count;
+    v->rows = xrealloc(v->rows, (from + rows + 1) * sizeof(*v->rows));
+    for (size_t i = 0; i < rows; i++)
+        take_row(result, (int)i, &v->rows[v->row_count++]);
+    sort_rows(v->rows + from, rows);
     return 0;
 }
 
@@ -67,7 +103,6 @@ static int read_rows(struct apply *a, const struct told *steps, size_t count, st
 {
     size_t n;
     auto_free int64_t *ids = wanted_rows(steps, count, v, &n);
-    v->rows = xcalloc(n + 1, sizeof(*v->rows));
     for (size_t from = 0, to; from < n; from = to) {
         to = day_end(ids, from, n);
         int r = read_day(a, ids + from, to - from, v);
@@ -127,11 +162,17 @@ static int missing_of_day(struct apply *a, const struct seq_id *keys, size_t cou
         segments[i] = keys[i].segment;
         attempts[i] = keys[i].attempt;
     }
+    bool dense = is_dense(sms_ids[0], sms_ids[count - 1], count);
     db_add_big_array(p, sms_ids, count);
     db_add_int_array(p, segments, count);
     db_add_int_array(p, attempts, count);
-    apply_add_day(p, sms_id_day(keys[0].sms_id));
-    int r = db_run(a->o.db, &sql_claim_missing, p, &result);
+    if (dense) {
+        db_add_big(p, sms_ids[0]);
+        db_add_big(p, sms_ids[count - 1] + 1);
+    } else {
+        apply_add_day(p, sms_id_day(keys[0].sms_id));
+    }
+    int r = db_run(a->o.db, dense ? &sql_claim_missing_dense : &sql_claim_missing, p, &result);
     if (r != 0)
         return r;
     for (int i = 0; i < db_rows(result); i++)

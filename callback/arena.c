@@ -9,16 +9,20 @@ struct arena_part {
     char bytes[];
 };
 
+static struct arena_part *add_part(struct arena *a, size_t size)
+{
+    struct arena_part *part = xmalloc(sizeof(*part) + size);
+    *part = (struct arena_part){.older = a->newest, .size = size};
+    a->newest = part;
+    a->bytes += sizeof(*part) + size;
+    return part;
+}
+
 void *arena_bytes(struct arena *a, size_t len)
 {
     struct arena_part *part = a->newest;
-    if (!part || part->size - part->used < len) {
-        size_t size = MAX_OF(len, PART_BYTES - sizeof(*part));
-        part = xmalloc(sizeof(*part) + size);
-        *part = (struct arena_part){.older = a->newest, .size = size};
-        a->newest = part;
-        a->bytes += sizeof(*part) + size;
-    }
+    if (!part || part->size - part->used < len)
+        part = add_part(a, MAX_OF(len, PART_BYTES - sizeof(*part)));
     part->used += len;
     return part->bytes + part->used - len;
 }
@@ -31,11 +35,31 @@ char *arena_copy(struct arena *a, const char *s)
     return memcpy(arena_bytes(a, size), s, size);
 }
 
-void arena_deinit(struct arena *a)
+void arena_keep(struct arena *a, size_t bytes)
 {
+    a->kept = add_part(a, bytes);
+    memset(a->kept->bytes, 0, bytes);
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_part *kept = a->kept;
     for (struct arena_part *part = a->newest, *older; part; part = older) {
         older = part->older;
-        free(part);
+        if (part != kept)
+            free(part);
     }
+    *a = (struct arena){.newest = kept, .kept = kept};
+    if (kept) {
+        kept->used = 0;
+        a->bytes = sizeof(*kept) + kept->size;
+    }
+}
+
+void arena_deinit(struct arena *a)
+{
+    struct arena_part *kept = a->kept;
+    arena_reset(a);
+    free(kept);
     *a = (struct arena){0};
 }

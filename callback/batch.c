@@ -4,25 +4,42 @@
 #include "lib/clock.h"
 #include "lib/mq.h"
 
-struct batch *batch_new(struct gateways *gateways)
+#define STRINGS_BYTES 80 /* of an ordinary step */
+
+struct batch *batch_new(size_t records)
 {
     struct batch *b = xcalloc(1, sizeof(*b));
-    b->gateways = gateways;
+    b->cap = records;
+    b->steps = xmalloc(records * sizeof(*b->steps));
+    memset(b->steps, 0, records * sizeof(*b->steps)); /* so that the pages are there */
+    arena_keep(&b->arena, records * STRINGS_BYTES);
     return b;
+}
+
+static void empty(struct batch *b)
+{
+    for (size_t i = 0; i < b->dead_count; i++) {
+        free(b->dead[i].body);
+        free(b->dead[i].why);
+    }
+    free(b->dead);
+    gateways_unref(b->gateways);
+}
+
+void batch_begin(struct batch *b, struct gateways *gateways)
+{
+    empty(b);
+    arena_reset(&b->arena);
+    *b = (struct batch){.steps = b->steps, .cap = b->cap, .arena = b->arena, .gateways = gateways};
 }
 
 void batch_free(struct batch *b)
 {
     if (!b)
         return;
-    for (size_t i = 0; i < b->dead_count; i++) {
-        free(b->dead[i].body);
-        free(b->dead[i].why);
-    }
-    free(b->dead);
+    empty(b);
     free(b->steps);
     arena_deinit(&b->arena);
-    gateways_unref(b->gateways);
     free(b);
 }
 

@@ -22,8 +22,11 @@ struct batch {
     size_t dead_count;
 };
 
-struct batch *batch_new(struct gateways *gateways); /* takes the reference over */
-void batch_free(struct batch *b);
+/* Empty, with the memory of `records` steps taken and touched: a consumer needs no more under load than when
+ * it starts. It is used again and again. */
+struct batch *batch_new(size_t records);
+void batch_begin(struct batch *b, struct gateways *gateways); /* empties it; takes the reference over */
+void batch_free(struct batch *b);                             /* NULL: nothing */
 
 enum { BATCH_NEWER = 1 }; /* a version above ours: nothing was taken */
 /* Takes one delivery in (its body stays the caller's). Unreadable bodies and records become dead ones. */

@@ -1,4 +1,5 @@
 -- $1 sms_ids, $2 segments, $3 attempts; $4 … $5 their day: those of them that have no claim.
+-- result: binary
 SELECT k.sms_id, k.segment, k.attempt
 FROM unnest($1::bigint[], $2::int[], $3::int[]) AS k (sms_id, segment, attempt)
 WHERE NOT EXISTS (SELECT FROM claim c

@@ -30,7 +30,7 @@ struct consumer {
     int shard;
     struct mq_consumer *mq;
     struct flush *flush;
-    struct batch *batch; /* being gathered */
+    struct batch *batch, *spare; /* the one being gathered; NULL: the other one is with the flush */
     struct gather_limits limits;
     int64_t keep_days, stop_by_ms, served_ms;
     bool again;                             /* this turn made room: look for deliveries at once */
@@ -43,8 +43,7 @@ struct consumer {
 
 static void begin_batch(struct consumer *c)
 {
-    batch_free(c->batch);
-    c->batch = batch_new(gateways_now_get(c->gateways));
+    batch_begin(c->batch, gateways_now_get(c->gateways));
     const struct conf_main *m = &gateways_conf(c->batch->gateways)->main;
     c->keep_days = m->database.claims_keep_days;
     c->limits = (struct gather_limits){.interval_ms = m->callback.flush_interval_ms,
@@ -127,7 +126,7 @@ static void settle(struct consumer *c, struct batch *b, enum flush_end end)
         else
             c->away = true;
     }
-    batch_free(b);
+    c->spare = b;
 }
 
 static int64_t outage_max_ms(void)
@@ -160,7 +159,8 @@ static void watch_database(struct consumer *c)
 static void start_flush(struct consumer *c)
 {
     struct batch *b = c->batch;
-    c->batch = NULL;
+    c->batch = c->spare;
+    c->spare = NULL;
     begin_batch(c);
     FAULT("consumer.gathered");
     flush_start(c->flush, b);
@@ -247,6 +247,8 @@ struct consumer *consumer_start(struct gateways_now *gateways, int shard)
     const struct conf_main *m = &gateways_conf(c->start)->main;
     c->gateways = gateways;
     c->words = words_new();
+    c->batch = batch_new((size_t)m->callback.flush_records);
+    c->spare = batch_new((size_t)m->callback.flush_records);
     c->shard = shard;
     c->mq_name = xasprintf("callback consumer %d", shard);
     c->db_name = xasprintf("smschain callback %d", shard);
@@ -277,6 +279,7 @@ void consumer_join(struct consumer *c)
     flush_free(c->flush);
     mq_consumer_free(c->mq);
     batch_free(c->batch);
+    batch_free(c->spare);
     words_free(c->words);
     gateways_unref(c->start);
     free(c->mq_name);

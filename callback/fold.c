@@ -233,6 +233,15 @@ static int by_event_key(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+static bool events_sorted(const struct fold *f)
+{
+    for (size_t i = 1; i < f->event_count; i++) {
+        if (by_event_key(&f->events[i - 1], &f->events[i]) > 0)
+            return false;
+    }
+    return true;
+}
+
 static const char *stronger_origin(const char *a, const char *b)
 {
     if (!a || !b)
@@ -253,7 +262,8 @@ static void collect_events(struct fold *f)
                                                           .origin = t->origin,
                                                           .told = t};
     }
-    qsort(f->events, f->event_count, sizeof(*f->events), by_event_key);
+    if (!events_sorted(f)) /* mostly they come as they were sent */
+        qsort(f->events, f->event_count, sizeof(*f->events), by_event_key);
     size_t kept = 0;
     for (size_t i = 0; i < f->event_count; i++) {
         struct fold_event *last = kept > 0 ? &f->events[kept - 1] : NULL;

@@ -6,6 +6,7 @@
 
 struct db_sql {
     const char *name, *text;
+    bool binary; /* its result comes in binary ("-- result: binary" in the file): for many rows of numbers and times */
 };
 
 #define DB_HELD_IDLE_MS 30000 /* both idle time-outs of our own services, where nothing says otherwise */
@@ -72,7 +73,7 @@ static inline void db_params_free_pointed(struct db_params **p)
     db_params_free(*p);
 }
 
-/* ---- results: text format, TimeZone UTC, DateStyle ISO ---- */
+/* ---- results: read by the same functions whether they come as text (TimeZone UTC, DateStyle ISO) or in binary ---- */
 struct db_result;
 int db_rows(const struct db_result *r);
 int db_columns(const struct db_result *r);

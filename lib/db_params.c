@@ -1,5 +1,5 @@
-/* PostgreSQL: values on their way to the server in its binary forms, and results on their way back as text.
- */
+/* PostgreSQL: values on their way to the server in its binary forms, and results on their way back, as text
+ * or in the same forms. */
 #include "lib/db_internal.h"
 
 #include <arpa/inet.h>
@@ -284,14 +284,56 @@ const char *db_text(const struct db_result *r, int row, int column)
     return s ? s : "";
 }
 
+/* int2, int4, int8 and timestamptz as they come in binary; null: 0. */
+static int64_t binary_integer(const struct db_result *r, int row, int column)
+{
+    const char *v = PQgetvalue(r->pg, row, column);
+    uint64_t big;
+    uint32_t four;
+    uint16_t two;
+
+    switch (PQgetlength(r->pg, row, column)) {
+    case 8:
+        memcpy(&big, v, sizeof(big));
+        return (int64_t)be64toh(big);
+    case 4:
+        memcpy(&four, v, sizeof(four));
+        return (int32_t)be32toh(four);
+    case 2:
+        memcpy(&two, v, sizeof(two));
+        return (int16_t)be16toh(two);
+    default:
+        return 0;
+    }
+}
+
+static int64_t binary_time_ms(const struct db_result *r, int row, int column)
+{
+    int64_t us = binary_integer(r, row, column);
+
+    if (us == INT64_MAX || us == INT64_MIN)
+        return us;
+    int64_t ms = us / 1000 - (us % 1000 < 0);
+    return db_is_null(r, row, column) ? 0 : ms + EPOCH_2000_MS;
+}
+
+static bool is_binary(const struct db_result *r, int column)
+{
+    return PQfformat(r->pg, column) == 1;
+}
+
 int64_t db_big(const struct db_result *r, int row, int column)
 {
+    if (is_binary(r, column))
+        return binary_integer(r, row, column);
     return strtoll(db_text(r, row, column), NULL, 10);
 }
 
 bool db_bool(const struct db_result *r, int row, int column)
 {
-    return db_text(r, row, column)[0] == 't';
+    char c = db_text(r, row, column)[0];
+
+    return c == 't' || c == 1;
 }
 
 int64_t db_time_ms(const struct db_result *r, int row, int column)
@@ -300,6 +342,8 @@ int64_t db_time_ms(const struct db_result *r, int row, int column)
     char iso[CLOCK_ISO_SIZE + 16];
     int64_t ms;
 
+    if (is_binary(r, column))
+        return binary_time_ms(r, row, column);
     if (!*s)
         return 0;
     if (strcmp(s, "infinity") == 0)

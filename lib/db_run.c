@@ -46,9 +46,10 @@ static struct db_prepared *send_prepare(struct db *d, const struct db_sql *sql, 
     return s;
 }
 
-static bool send_run(struct db *d, const struct db_prepared *s, const struct db_values *v)
+static bool send_run(struct db *d, const struct db_sql *sql, const struct db_prepared *s,
+                     const struct db_values *v)
 {
-    return PQsendQueryPrepared(d->conn, s->name, v->count, v->values, v->lengths, v->formats, 0);
+    return PQsendQueryPrepared(d->conn, s->name, v->count, v->values, v->lengths, v->formats, sql->binary);
 }
 
 static void keep_prepared(struct db *d)
@@ -75,7 +76,7 @@ static bool send_in_pipeline(struct db *d, const struct db_sql *sql, const struc
 
     if (!s)
         s = send_prepare(d, sql, v, key);
-    return s && send_run(d, s, v);
+    return s && send_run(d, sql, s, v);
 }
 
 /* ---- one statement, not waiting ---- */
@@ -94,7 +95,7 @@ int db_start(struct db *d, const struct db_sql *sql, const struct db_params *par
     const struct db_prepared *s = find_prepared(d, &key);
     d->async_in_pipeline = !s;
     if (s) {
-        sent = send_run(d, s, &v);
+        sent = send_run(d, sql, s, &v);
     } else {
         /* Preparing and running go out together, so that the first use does not wait either. */
         sent = PQenterPipelineMode(d->conn) && send_in_pipeline(d, sql, &v, &key) && PQpipelineSync(d->conn);

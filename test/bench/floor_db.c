@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const struct db_sql sql_update = {
-    "floor_update", "UPDATE floor_step SET state = $2, changed_at = now() WHERE sms_id = $1"};
+    .name = "floor_update", .text = "UPDATE floor_step SET state = $2, changed_at = now() WHERE sms_id = $1"};
 
 static void die(struct db *d, const char *what)
 {
@@ -61,8 +61,9 @@ int main(int argc, char **argv)
     rows = atoll(argv[3]);
     d = db_new(&(struct db_options){.conninfo = argv[2], .name = "floor"});
     if (db_ready(d) != 0 ||
-        db_script(d, "DROP TABLE IF EXISTS floor_step; CREATE TABLE floor_step (sms_id bigint, step smallint, "
-                     "state int, changed_at timestamptz, msg_id text, PRIMARY KEY (sms_id, step))") != 0)
+        db_script(d,
+                  "DROP TABLE IF EXISTS floor_step; CREATE TABLE floor_step (sms_id bigint, step smallint, "
+                  "state int, changed_at timestamptz, msg_id text, PRIMARY KEY (sms_id, step))") != 0)
         die(d, "set-up");
     if (strcmp(argv[1], "naive") == 0)
         copy_rows(d, rows);

@@ -29,7 +29,7 @@
 
 static int sql(struct db *d, const char *text, struct db_result **ret)
 {
-    const struct db_sql s = {"probe", text};
+    const struct db_sql s = {.name = "probe", .text = text};
     return db_run(d, &s, NULL, ret);
 }
 
@@ -48,10 +48,11 @@ static int64_t number(struct db *d, const char *text)
 static void types(struct db *d, const char *arg)
 {
     static const struct db_sql all = {
-        "all",
-        "SELECT $1::bool, $2::int, $3::bigint, $4::text, $5::bytea, $6::timestamptz, $7::int, $8::text,"
-        " $9::timestamptz, $10::bigint[], $11::int[], $12::timestamptz[], $13::text[], $14::uuid[], "
-        "$15::bigint[]"};
+        .name = "all",
+        .text =
+            "SELECT $1::bool, $2::int, $3::bigint, $4::text, $5::bytea, $6::timestamptz, $7::int, $8::text,"
+            " $9::timestamptz, $10::bigint[], $11::int[], $12::timestamptz[], $13::text[], $14::uuid[], "
+            "$15::bigint[]"};
     const int64_t bigs[] = {INT64_MIN, 0, INT64_MAX}, times[] = {T1, 0};
     const int32_t ints[] = {-1, 2147483647};
     const char *texts[] = {"a\"b,{}\\", NULL, ""};
@@ -103,7 +104,7 @@ static void types(struct db *d, const char *arg)
  */
 static void same_text_other_types(struct db *d, const char *arg)
 {
-    static const struct db_sql echo = {"echo", "SELECT $1::text"};
+    static const struct db_sql echo = {.name = "echo", .text = "SELECT $1::text"};
 
     for (int i = 0; i < 4; i++) {
         auto_params p = db_params_new();
@@ -117,9 +118,35 @@ static void same_text_other_types(struct db *d, const char *arg)
     }
 }
 
+/* Whether a result comes as text or in binary, the same functions read the same values from it. */
+static void binary_results(struct db *d, const char *arg)
+{
+#define VALUES                                                                                               \
+    "SELECT -7::smallint, -70000, -9007199254740993, 'q\u00e9'::text, true, false, NULL::int,"               \
+    " '2026-01-31 08:15:00.123+00'::timestamptz, '1999-12-31 23:59:59.999+00'::timestamptz,"                 \
+    " 'infinity'::timestamptz, '-infinity'::timestamptz, NULL::timestamptz"
+    static const struct db_sql asked[] = {{.name = "as_text", .text = VALUES},
+                                          {.name = "in_binary", .text = VALUES, .binary = true}};
+
+    for (size_t i = 0; i < 4; i++) {
+        auto_result r = NULL;
+        CHECK(db_run(d, &asked[i % 2], NULL, &r) == 0);
+        CHECK(db_big(r, 0, 0) == -7 && db_big(r, 0, 1) == -70000 &&
+              db_big(r, 0, 2) == INT64_C(-9007199254740993));
+        CHECK_STR(db_text(r, 0, 3), "q\u00e9");
+        CHECK(db_bool(r, 0, 4) && !db_bool(r, 0, 5));
+        CHECK(db_is_null(r, 0, 6) && db_big(r, 0, 6) == 0);
+        CHECK(db_time_ms(r, 0, 7) == T1 && db_time_ms(r, 0, 8) == INT64_C(946684799999));
+        CHECK(db_time_ms(r, 0, 9) == INT64_MAX && db_time_ms(r, 0, 10) == INT64_MIN);
+        CHECK(db_is_null(r, 0, 11) && db_time_ms(r, 0, 11) == 0);
+    }
+#undef VALUES
+}
+
 static void many_rows(struct db *d, const char *arg)
 {
-    static const struct db_sql ask = {"ask", "SELECT x FROM unnest($1::bigint[]) AS x WHERE x % 2 = 0"};
+    static const struct db_sql ask = {.name = "ask",
+                                      .text = "SELECT x FROM unnest($1::bigint[]) AS x WHERE x % 2 = 0"};
     const size_t n = 300000;
     auto_free int64_t *v = xcalloc(n, sizeof(*v));
     auto_params p = db_params_new();
@@ -286,9 +313,10 @@ static void copy_fails(struct db *d, const char *arg)
 
 /* ---- pipeline ---- */
 
-static const struct db_sql pipe_begin = {"begin", "BEGIN"}, pipe_commit = {"commit", "COMMIT"},
-                           pipe_insert = {"pipe_insert", "INSERT INTO piped VALUES ($1)"},
-                           pipe_late = {"pipe_late", "INSERT INTO piped VALUES (-$1)"};
+static const struct db_sql pipe_begin = {.name = "begin", .text = "BEGIN"},
+                           pipe_commit = {.name = "commit", .text = "COMMIT"},
+                           pipe_insert = {.name = "pipe_insert", .text = "INSERT INTO piped VALUES ($1)"},
+                           pipe_late = {.name = "pipe_late", .text = "INSERT INTO piped VALUES (-$1)"};
 
 static void queue(struct db *d, const struct db_sql *s, int value)
 {
@@ -389,7 +417,8 @@ static void stream_abort(struct db *d, const char *arg)
 
 static void async(struct db *d, const char *arg)
 {
-    static const struct db_sql sleep = {"sleep", "SELECT pg_sleep(0.3), 7"}, bad = {"bad", "SELECT nothing"};
+    static const struct db_sql sleep = {.name = "sleep", .text = "SELECT pg_sleep(0.3), 7"},
+                               bad = {.name = "bad", .text = "SELECT nothing"};
 
     for (int i = 0; i < 3; i++) {
         struct db_result *result = NULL;
@@ -458,7 +487,7 @@ static bool order(char line[64])
  * lost. */
 static void loop(struct db *d, const char *arg)
 {
-    static const struct db_sql insert = {"loop_insert", "INSERT INTO loop VALUES ($1)"};
+    static const struct db_sql insert = {.name = "loop_insert", .text = "INSERT INTO loop VALUES ($1)"};
     auto_params p = db_params_new();
 
     for (int i = 0; !stop_requested(); i++) {
@@ -526,6 +555,7 @@ static const struct {
     void (*run)(struct db *d, const char *arg);
 } scenarios[] = {
     {"types", types},
+    {"binary_results", binary_results},
     {"same_text_other_types", same_text_other_types},
     {"many_rows", many_rows},
     {"codes", codes},

@@ -73,6 +73,27 @@ def test_both_formats_from_submit_to_end(world):
         10: 10, 30: 10, 90: 4, 80: 2, 60: 2, 70: 2}
 
 
+@pytest.mark.parametrize("every", [1, 7], ids=["neighbours", "scattered"])
+def test_a_stretch_of_messages_in_one_flush(world, every):
+    """Neighbours are read by one walk, scattered ones looked up; what has no claim or no message waits either way."""
+    w = world(flush_interval="2s")
+    w.start()
+    messages = w.messages(210, claimed=False)
+    told = messages[::every]
+    unclaimed = {told[3], told[-4]}
+    w.claim([m for m in messages if m not in unclaimed])
+    w.publish([r for m in told for r in (w.submitted(m), w.accepted(m, f"M{m}"))] +
+              [w.step(100, None, model=False, seq_id=f"{messages[-1] + 1}.1.1")])
+    w.settled(lambda: sum(s == "accepted" for s in w.states().values()) == len(told) - 2)
+    states = w.states()
+    assert all(states[m] == ("accepted" if m in told and m not in unclaimed else "queued") for m in messages)
+    assert w.one("SELECT count(*) FROM parked") == 5
+    w.claim(unclaimed)
+    w.publish([w.report(m, f"M{m}", named=True) for m in told])
+    w.settled(lambda: all(w.states()[m] == "delivered" for m in told))
+    w.check_stats()
+
+
 def test_who_may_report_and_how(world):
     w = world(more="  body_bytes: 4KiB\n  request_timeout: 2s\n  connections_per_address: 20")
     w.start()

@@ -25,7 +25,7 @@ def db(lab, database, probe):
 
 
 @pytest.mark.parametrize("scenario", [
-    "types", "same_text_other_types", "many_rows", "codes", "transactions", "read_only", "copy", "copy_fails",
+    "types", "binary_results", "same_text_other_types", "many_rows", "codes", "transactions", "read_only", "copy", "copy_fails",
     "pipeline", "stream", "stream_abort", "async", "idle_session", "changed_tables"])
 def test_scenario(db, scenario):
     db(scenario).end()
@@ -229,7 +229,8 @@ def test_history_that_cannot_be_written(lab, chain, db, tmp_path):
     """What cannot be remembered is not relied on."""
     h = History(db, tmp_path / "missing")
     code, _ = h.check()
-    assert code < 0 and "cannot be remembered" in h.probe.log
+    assert code < 0
+    wait_for(lambda: "cannot be remembered" in h.probe.log, 10, "the line that says so")
     (tmp_path / "missing").mkdir()
     assert h.check() == (0, "")
 
