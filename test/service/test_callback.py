@@ -83,12 +83,12 @@ def test_a_stretch_of_messages_in_one_flush(world, every):
     unclaimed = {told[3], told[-4]}
     w.claim([m for m in messages if m not in unclaimed])
     w.publish([r for m in told for r in (w.submitted(m), w.accepted(m, f"M{m}"))] +
-              [w.step(100, None, model=False, seq_id=f"{messages[-1] + 1}.1.1")])
+              [w.step(100, None, model=False, seq_id=f"{messages[-1] + 1}.1.1", number=491719999999, segments=1)])
     w.settled(lambda: sum(s == "accepted" for s in w.states().values()) == len(told) - 2)
     states = w.states()
     assert all(states[m] == ("accepted" if m in told and m not in unclaimed else "queued") for m in messages)
     assert w.one("SELECT count(*) FROM parked") == 5
-    w.claim(unclaimed)
+    w.claim(sorted(unclaimed))
     w.publish([w.report(m, f"M{m}", named=True) for m in told])
     w.settled(lambda: all(w.states()[m] == "delivered" for m in told))
     w.check_stats()
