@@ -33,6 +33,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SERVICES = ("callback", "dispatch", "render", "extract")  # in the order in which they start: from the end of the chain
 STATES = {0: "queued", 10: "submitted", 20: "in_doubt", 30: "accepted", 40: "stale", 41: "suppressed", 42: "cancelled",
           43: "render_error", 50: "unknown", 60: "expired", 70: "rejected", 80: "undelivered", 90: "delivered"}
+# How the variables of each sample gateway begin in conf/gateways/.
+VARIABLES = {"alpha": "ALPHA", "beta": "BETA", "kannel": "KANNEL", "twilio-like": "TWILIO", "infobip-like": "INFOBIP",
+             "aliyun-like": "ALIYUN"}
 FINAL = {word for number, word in STATES.items() if number >= 40}
 
 
@@ -137,9 +140,8 @@ class Gateway(Process):
             self.chain.ports.add(self.control_port)
         self.command = [
             os.path.join(self.chain.build, "test/sim/fake-gateway"), "--port", str(self.port), "--control-port",
-            str(self.control_port), "--log", self.submit_log, "--report-log", self.report_log,
-            "--report-url-alpha", self.chain.report_url("alpha"), "--report-url-beta", self.chain.report_url("beta")]
-        for name, value in self.knobs.items():
+            str(self.control_port), "--log", self.submit_log, "--report-log", self.report_log]
+        for name, value in {**self.chain.gateway_logins(), **self.knobs}.items():
             self.command += ["--set", f"{name}={value}"]
         super().start(**more)
         wait_for(lambda: self._answers(), 20, "the fake gateway")
@@ -152,16 +154,16 @@ class Gateway(Process):
             return self.counters() is not None
         return False
 
-    def _call(self, path, body=None):
+    def call(self, path, body=None):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", data=body, timeout=10) as answer:
             return json.load(answer)
 
     def counters(self):
-        return self._call("/control/counters")
+        return self.call("/control/counters")
 
     def set(self, **knobs):
         """set(answer_delay_ms=100, drop_after="n1"); for one gateway: set(**{"alpha.refuse_share": 0.5})"""
-        self._call("/control?" + urllib.parse.urlencode(knobs), body=b"")
+        self.call("/control?" + urllib.parse.urlencode(knobs), body=b"")
 
     def submits(self):
         """Every message it accepted: dicts of time_ms, gateway, msg_id, number, reference (None), text."""
@@ -221,11 +223,15 @@ class Chain(Checks):
             "SMSCHAIN_BROKER_VHOST": self.vhost, "SMSCHAIN_BROKER_MANAGEMENT_URL": r["management_url"],
             "SMSCHAIN_BROKER_ADMIN_USER": r["user"], "SMSCHAIN_BROKER_ADMIN_PASSWORD": r["password"],
             "SMSCHAIN_SHOP_CONNINFO": self.shop.conninfo(),
-            "SMSCHAIN_ALPHA_URL": f"http://127.0.0.1:{self.gateway.port}",
-            "SMSCHAIN_BETA_URL": f"http://127.0.0.1:{self.gateway_beta.port}",
-            "SMSCHAIN_ALPHA_TOKEN": self.secret("alpha token"), "SMSCHAIN_BETA_TOKEN": self.secret("beta token"),
-            "SMSCHAIN_BETA_KEY": self.secret("beta key"),
+            "SMSCHAIN_BETA_KEY": self.secret("beta key"), "SMSCHAIN_KANNEL_PASSWORD": self.secret("kannel password"),
+            "SMSCHAIN_TWILIO_AUTH_TOKEN": self.secret("twilio-like auth token"),
+            "SMSCHAIN_INFOBIP_KEY": self.secret("infobip-like key"), "SMSCHAIN_ALIYUN_SECRET": self.secret("aliyun-like secret"),
+            "SMSCHAIN_CALLBACK_URL": f"http://127.0.0.1:{self.callback_port}",
             "SMSCHAIN_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}", "SMSCHAIN_FLUSH_INTERVAL": "1s"}
+        for name, variable in VARIABLES.items():
+            gateway = self.gateway_beta if name == "beta" else self.gateway
+            made[f"SMSCHAIN_{variable}_URL"] = f"http://127.0.0.1:{gateway.port}"
+            made[f"SMSCHAIN_{variable}_TOKEN"] = self.secret(f"{name} token")
         for service in ("EXTRACT", "RENDER", "DISPATCH", "CALLBACK", "OPERATOR"):
             made[f"SMSCHAIN_{service}_DB_PASSWORD"] = self.secret(f"{service} database")
             made[f"SMSCHAIN_{service}_BROKER_PASSWORD"] = self.secret(f"{service} broker")
@@ -233,11 +239,21 @@ class Chain(Checks):
 
     def secrets(self):
         """Everything that must not stand in a log."""
-        return [v for k, v in self.environment.items() if k.endswith(("_PASSWORD", "_TOKEN", "_KEY"))]
+        return [v for k, v in self.environment.items() if k.endswith(("_PASSWORD", "_TOKEN", "_KEY", "_SECRET"))]
 
     def report_url(self, gateway, port=None):
-        token = self.environment[f"SMSCHAIN_{gateway.upper()}_TOKEN"]
+        token = self.environment[f"SMSCHAIN_{VARIABLES[gateway]}_TOKEN"]
         return f"http://127.0.0.1:{port or self.callback_port}/report/{gateway}/{token}"
+
+    def gateway_logins(self):
+        """Knobs of the fake gateway: whom it lets in, and where reports go that no request gives an address for."""
+        e = self.environment
+        return {"alpha.report_url": self.report_url("alpha"), "beta.report_url": self.report_url("beta"),
+                "aliyun-like.report_url": self.report_url("aliyun-like"), "beta.password": e["SMSCHAIN_BETA_KEY"],
+                "kannel.user": "smschain", "kannel.password": e["SMSCHAIN_KANNEL_PASSWORD"],
+                "twilio-like.user": "ACsmschain", "twilio-like.password": e["SMSCHAIN_TWILIO_AUTH_TOKEN"],
+                "infobip-like.password": e["SMSCHAIN_INFOBIP_KEY"],
+                "aliyun-like.user": "smschain", "aliyun-like.password": e["SMSCHAIN_ALIYUN_SECRET"]}
 
     def copy_conf(self):
         """A copy of the configuration that the test may change; gives its folder. Before start()."""

@@ -129,7 +129,7 @@ class Checks:
     def _ids(report):
         """An id as the gateway may have written it: the log has it in decimal."""
         n = int(report["msg_id"])
-        return (str(n), f"{n:x}", f"{n:X}", f"{n:024d}")
+        return (str(n), f"{n:x}", f"{n:X}", f"{n:024d}", f"{n}^0", f"SM{n:032x}")
 
     def _reports_by_message(self):
         """({sms_id: [states]}, reports whose message is not known)"""

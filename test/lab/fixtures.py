@@ -38,7 +38,7 @@ def chains(lab, directory):
     stopped at the end, and each must end cleanly."""
     made = []
 
-    def make(environment=None, knobs=None, change=(), only=None, few_rules=True, **more):
+    def make(environment=None, knobs=None, change=(), only=None, few_rules=True, before_start=None, **more):
         environment = {"SMSCHAIN_FLUSH_INTERVAL": "300ms", **(environment or {})}
         chain = Chain(str(directory / f"chain{len(made)}"), lab, environment=environment, gateway_knobs=knobs,
                       few_rules=few_rules, **more)
@@ -46,6 +46,8 @@ def chains(lab, directory):
         quiet_schedules(chain)
         for file, old, new in change:
             chain.change_conf(file, old, new)
+        if before_start:
+            before_start(chain)
         chain.start(**({} if only is None else {"only": only}))
         return chain
 

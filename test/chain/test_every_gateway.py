@@ -1,0 +1,192 @@
+"""One list of tests that every sample gateway of conf/gateways/ goes through, over the fake gateway that speaks as it
+does. Each gateway has a sample rule of its own, so that all of them share one chain; what a test sends is one run."""
+import contextlib
+import os
+
+import fixtures
+import pytest
+from chain import FINAL, ROOT, VARIABLES
+
+# Lost answers: does a report name our reference, or must it be inferred?
+RULE_OF = {"alpha": "holiday-wishes", "beta": "card-expiring", "kannel": "low-balance", "twilio-like": "policy-renewal",
+           "infobip-like": "overdue-notice", "aliyun-like": "appointment-tomorrow"}
+WITHOUT_LOGIN = {"alpha"}
+WINDOW = 50
+GATEWAYS = [g for g in RULE_OF if os.path.exists(os.path.join(ROOT, "conf/gateways", f"{g}.yaml"))]
+every_gateway = pytest.mark.parametrize("through", GATEWAYS, indirect=True)
+
+
+def route_all(chain):
+    """Each of the rules to its own gateway and no other."""
+    for gateway, rule in RULE_OF.items():
+        path = os.path.join(chain.copy_conf(), "rules", f"{rule}.yaml")
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text[:text.index("\nroute:")] + f"\nroute:\n  - gateway: {gateway if gateway in GATEWAYS else 'alpha'}\n")
+
+
+@pytest.fixture(scope="module")
+def shared(lab, tmp_path_factory):
+    environment = {}
+    for variable in VARIABLES.values():
+        environment.update({f"SMSCHAIN_{variable}_ANSWER_TIMEOUT": "2s", f"SMSCHAIN_{variable}_WINDOW": str(WINDOW),
+                            f"SMSCHAIN_{variable}_RATE": "1000"})
+    with fixtures.chains(lab, tmp_path_factory.mktemp("every")) as make:
+        chain = make(environment=environment, few_rules=False, before_start=route_all)
+        yield chain
+
+
+class Through:
+    """The chain, seen through one gateway."""
+
+    def __init__(self, chain, gateway):
+        self.chain, self.gateway, self.rule = chain, gateway, RULE_OF[gateway]
+        self.turned = {}
+        self.before = self.counters()
+
+    def counters(self):
+        """This gateway's own."""
+        return self.chain.gateway.counters()["gateways"].get(self.gateway, {})
+
+    def knobs(self):
+        return self.chain.gateway.call("/control")["gateways"][self.gateway]["knobs"]
+
+    def counted(self, name):
+        """Since the test began."""
+        return self.counters().get(name, 0) - self.before.get(name, 0)
+
+    def turn(self, **knobs):
+        known = self.knobs()
+        for name, value in knobs.items():
+            self.turned.setdefault(name, known.get(name, 0))
+            self.chain.gateway.set(**{f"{self.gateway}.{name}": value})
+
+    def turn_back(self, *names):
+        for name in names or list(self.turned):
+            self.chain.gateway.set(**{f"{self.gateway}.{name}": self.turned.pop(name)})
+
+    def send(self, n):
+        """n new messages; gives the run and the numbers."""
+        ids = self.chain.shop.add(self.rule, n)
+        self.run = self.chain.run_rule(self.rule)
+        low = 491700000000 + ids[0]
+        return [str(low + i) for i in range(n)]
+
+    def states(self):
+        return self.chain.states(self.run)
+
+    def wait_states(self, wanted, seconds=60):
+        self.chain.wait_until(lambda: self.states() == wanted, seconds, f"{wanted} (are {self.states()})")
+
+    def wait_ends(self, n, also=(), seconds=60):
+        """Until the run's n messages are in a final state; gives {state: messages}."""
+        ends = FINAL | set(also)
+        self.chain.wait_until(lambda: sum(c for s, c in self.states().items() if s in ends) == n, seconds,
+                              f"{n} final states (are {self.states()})")
+        return self.states()
+
+    def check(self):
+        """I1 to I8; what is in doubt for good was said by the test itself."""
+        self.turn_back()
+        self.chain.check_invariants(in_doubt=self.chain.states().get("in_doubt", 0))
+
+
+@pytest.fixture
+def through(shared, request):
+    one = Through(shared, request.param)
+    yield one
+    with contextlib.suppress(KeyError):
+        one.turn_back()
+
+
+def test_no_sample_is_left_out():
+    samples = {name[:-5] for name in os.listdir(os.path.join(ROOT, "conf/gateways")) if name.endswith(".yaml")}
+    assert samples <= set(RULE_OF), "a sample gateway that no chain test goes through"
+
+
+@every_gateway
+def test_campaign(through):
+    through.turn(batch=10)
+    through.send(300)
+    through.wait_states({"delivered": 300})
+    assert through.counted("submits") == through.counted("reports_posted") == 300
+    through.check()
+
+
+@every_gateway
+def test_connection_dropped_before_accepting(through):
+    """The gateway has read the request, so it may have it: in doubt, and not sent again."""
+    through.turn(drop_before="n2")
+    through.send(40)
+    through.wait_ends(40, also=["in_doubt"])
+    assert through.counted("dropped_before") == 2
+    in_doubt = through.states()["in_doubt"]
+    assert in_doubt >= 2 and through.counted("submits") == 40 - in_doubt
+    through.check()
+
+
+@every_gateway
+def test_connection_dropped_after_accepting(through):
+    """The report settles it: by our reference where it has that, else because it fits only one message."""
+    through.turn(drop_after="n2", hang="n1")
+    through.send(40)
+    through.wait_states({"delivered": 40}, 90)
+    assert through.counted("dropped_after") == 2 and through.counted("hung") == 1 and through.counted("submits") == 40
+    through.check()
+
+
+@every_gateway
+@pytest.mark.parametrize("knobs", [{"early": 0.5, "report_jitter_ms": 300}, {"twice": 0.5, "batch": 7, "failing_share": 0.5},
+                                   {"report_reverse": 1, "report_delay_ms": 400, "report_progress": 1, "batch": 5}],
+                         ids=["early", "twice", "reversed"])
+def test_reports_in_any_order(through, knobs):
+    through.turn(**knobs)
+    through.send(60)
+    states = through.wait_ends(60)
+    if "failing_share" in knobs:
+        assert set(states) > {"delivered"} and sum(states.values()) == 60
+    else:
+        assert states == {"delivered": 60}
+    through.check()
+
+
+@every_gateway
+@pytest.mark.parametrize("whole", [0, 1], ids=["named", "unnamed"])
+def test_refused_numbers(through, whole):
+    """Those and no others, also where the answer does not say which of a request's numbers it means."""
+    ids = through.chain.shop.sql("SELECT coalesce(max(id), 0) FROM customer")[0][0]
+    refused = [str(491700000000 + ids + i) for i in (2, 3, 11)]
+    through.turn(refuse_number=",".join(refused), refuse_whole=whole)
+    numbers = through.send(20)
+    assert set(refused) < set(numbers)
+    through.wait_states({"delivered": 17, "rejected": 3})
+    rejected = through.chain.sql("SELECT number FROM message WHERE run_id = %s AND state = 70 ORDER BY 1", (through.run,))
+    assert [str(n) for n, in rejected] == refused
+    assert through.counted("submits") == 17
+    through.check()
+
+
+@every_gateway
+def test_throttled(through):
+    through.turn(throttle_share="n3", retry_after_s=1)
+    through.send(30)
+    through.wait_states({"delivered": 30})
+    assert through.counted("throttled") == 3 and through.counted("submits") == 30
+    through.check()
+
+
+@every_gateway
+def test_wrong_password(through):
+    """Nothing is sent with it; once it is right again, what the gateway has not refused for good arrives."""
+    if through.gateway in WITHOUT_LOGIN:
+        pytest.skip("it asks for none")
+    through.turn(password="not-this-one")
+    through.send(5)
+    through.chain.wait_until(lambda: through.counted("unauthorised") > 0, 30, "a request that is not let in")
+    assert through.counted("submits") == 0
+    through.turn(password=through.chain.gateway_logins()[f"{through.gateway}.password"])
+    through.wait_ends(5)
+    assert through.counted("submits") == through.states().get("delivered", 0)
+    through.turned.pop("password")
+    through.check()
