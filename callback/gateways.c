@@ -9,6 +9,8 @@ struct gateways {
     struct conf *conf;
     struct gateway *items;
     size_t count;
+    struct network *trusted; /* callback.trusted_proxies */
+    size_t trusted_count;
 };
 struct gateways_now {
     pthread_mutex_t lock;
@@ -31,7 +33,7 @@ static char *make_gateway(const struct conf_gateway *conf, struct gateway *g)
     if (!form_of(conf->report.answer_id, g->report_form, &g->answer_form))
         return xasprintf("%s: report.answer_id: '%s' is none of as_given, hex, decimal", conf->file,
                          conf->report.answer_id);
-    g->report = format_new(conf, &conf->report.posts.format, "report", &why);
+    g->report = posts_new(conf, &conf->report.posts, "report", &why);
     return g->report ? NULL : why;
 }
 
@@ -40,6 +42,7 @@ struct gateways *gateways_new(struct conf *conf, char **ret_why)
     struct gateways *g = xcalloc(1, sizeof(*g));
     g->refs = 1;
     g->conf = conf;
+    g->trusted = networks_of(&conf->main.callback.trusted_proxies, &g->trusted_count);
     g->items = xcalloc(conf->gateway_count + 1, sizeof(*g->items));
     for (size_t i = 0; i < conf->gateway_count; i++) {
         char *why = make_gateway(&conf->gateways[i], &g->items[g->count++]);
@@ -63,8 +66,9 @@ void gateways_unref(struct gateways *g)
     if (!g || atomic_fetch_sub(&g->refs, 1) > 1)
         return;
     for (size_t i = 0; i < g->count; i++)
-        format_free(g->items[i].report);
+        posts_free(g->items[i].report);
     free(g->items);
+    free(g->trusted);
     conf_free(g->conf);
     free(g);
 }
@@ -72,6 +76,22 @@ void gateways_unref(struct gateways *g)
 const struct conf *gateways_conf(const struct gateways *g)
 {
     return g->conf;
+}
+
+const struct network *gateways_trusted(const struct gateways *g, size_t *ret_count)
+{
+    *ret_count = g->trusted_count;
+    return g->trusted;
+}
+
+size_t gateways_count(const struct gateways *g)
+{
+    return g->count;
+}
+
+const struct gateway *gateways_at(const struct gateways *g, size_t i)
+{
+    return &g->items[i];
 }
 
 const struct gateway *gateways_find(const struct gateways *g, const char *name)

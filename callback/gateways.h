@@ -3,13 +3,13 @@
  * one. */
 #pragma once
 #include "callback/msg_id.h"
-#include "callback/report.h"
+#include "callback/posts.h"
 #include "lib/conf.h"
 #include "lib/record.h"
 
 struct gateway {
     const struct conf_gateway *conf;
-    struct format *report; /* how its reports are read */
+    struct posts *report;
     enum msg_id_form report_form, answer_form;
 };
 struct gateways;
@@ -25,6 +25,9 @@ static inline void gateways_unref_pointed(struct gateways **g)
 }
 const struct conf *gateways_conf(const struct gateways *g);
 const struct gateway *gateways_find(const struct gateways *g, const char *name); /* NULL: none of that name */
+size_t gateways_count(const struct gateways *g);
+const struct gateway *gateways_at(const struct gateways *g, size_t i);
+const struct network *gateways_trusted(const struct gateways *g, size_t *ret_count);
 /* The form of ids in a step of this gateway; as given where the gateway is not configured any more. */
 enum msg_id_form gateways_form(const struct gateways *g, const char *name, enum step step);
 

@@ -1,5 +1,6 @@
 /* The HTTP server: one thread with epoll, limits on connections, memory and time. */
 #include "callback/intake_internal.h"
+#include "callback/intake_tls.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -68,16 +69,51 @@ static int listen_at(const char *address, char **ret_why)
     return fd;
 }
 
+static void count_connection(struct intake *i, struct watched *c, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    auto_gateways g = gateways_now_get(i->o.gateways);
+    size_t trusted_count;
+    const struct network *trusted = gateways_trusted(g, &trusted_count);
+    if (!info || !info->client_addr || !address_of_socket(info->client_addr, &c->peer) ||
+        auth_listed(trusted, trusted_count, &c->peer))
+        return;
+    limit_take(i->limit, &c->peer);
+    c->counted = true;
+}
+
 static void connection_changes(void *arg, struct MHD_Connection *connection, void **context,
                                enum MHD_ConnectionNotificationCode what)
 {
     struct intake *i = arg;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = watch_add(&i->watch, connection);
+        struct watched *c = *context = watch_add(&i->watch, connection);
+        count_connection(i, c, connection);
     } else if (*context) {
+        struct watched *c = *context;
+        if (c->counted)
+            limit_give(i->limit, &c->peer);
         watch_remove(&i->watch, *context);
         *context = NULL;
     }
+}
+
+/* Of a flood from one address only so many connections are taken; what comes through a trusted proxy is
+ * counted by request. */
+static enum MHD_Result accept_connection(void *arg, const struct sockaddr *from, socklen_t len)
+{
+    struct intake *i = arg;
+    struct address peer;
+    auto_gateways g = gateways_now_get(i->o.gateways);
+    int64_t most = gateways_conf(g)->main.callback.connections_per_address;
+    size_t trusted_count;
+    const struct network *trusted = gateways_trusted(g, &trusted_count);
+    if (!address_of_socket(from, &peer) || auth_listed(trusted, trusted_count, &peer) ||
+        limit_has_room(i->limit, &peer, most))
+        return MHD_YES;
+    i->over_limit++;
+    return MHD_NO;
 }
 
 static void *watch_thread(void *arg)
@@ -96,17 +132,27 @@ static void mhd_says(void *arg, const char *format, va_list ap)
     log_debug("libmicrohttpd", L_STR("message", format));
 }
 
+static bool speaks_tls(const struct conf_main *m)
+{
+    return m->callback.tls_certificate[0] != '\0';
+}
+
 static struct MHD_Daemon *start_daemon(struct intake *i, const struct conf_main *m)
 {
     unsigned seconds = (unsigned)MAX_OF((m->callback.request_ms + 999) / 1000, 1);
-    return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
-        NULL, intake_answer, i, MHD_OPTION_EXTERNAL_LOGGER, mhd_says, i, MHD_OPTION_LISTEN_SOCKET,
-        i->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)m->callback.connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)m->callback.connections_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_BYTES,
-        MHD_OPTION_URI_LOG_CALLBACK, intake_request_begins, i, MHD_OPTION_NOTIFY_COMPLETED,
-        intake_request_ends, i, MHD_OPTION_NOTIFY_CONNECTION, connection_changes, i, MHD_OPTION_END);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_callback()},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"},
+        {MHD_OPTION_END, 0, NULL}};
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                                MHD_USE_ERROR_LOG | (speaks_tls(m) ? MHD_USE_TLS : 0),
+                            0, accept_connection, i, intake_answer, i, MHD_OPTION_EXTERNAL_LOGGER, mhd_says,
+                            i, MHD_OPTION_LISTEN_SOCKET, i->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)m->callback.connections, MHD_OPTION_CONNECTION_TIMEOUT, seconds,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
+                            intake_request_begins, i, MHD_OPTION_NOTIFY_COMPLETED, intake_request_ends, i,
+                            MHD_OPTION_NOTIFY_CONNECTION, connection_changes, i, MHD_OPTION_ARRAY,
+                            speaks_tls(m) ? tls : tls + COUNT_OF(tls) - 1, MHD_OPTION_END);
 }
 
 /* Every connection is a file, and a login shell's limit is often 1024. */
@@ -129,8 +175,13 @@ struct intake *intake_start(const struct intake_options *o, char **ret_why)
     const struct conf_main *m = &gateways_conf(g)->main;
     i->o = *o;
     i->keeps = true;
+    i->limit = limit_new();
     allow_files(m->callback.connections);
     watch_init(&i->watch, m->callback.request_ms);
+    if (speaks_tls(m) && tls_load(m->callback.tls_certificate, m->callback.tls_key, ret_why) < 0) {
+        intake_free(i);
+        return NULL;
+    }
     i->listen_fd = listen_at(m->callback.listen, ret_why);
     if (i->listen_fd < 0) {
         intake_free(i);
@@ -150,6 +201,14 @@ struct intake *intake_start(const struct intake_options *o, char **ret_why)
         abort();
     }
     return i;
+}
+
+bool intake_reload(struct intake *i, char **ret_why)
+{
+    auto_gateways g = gateways_now_get(i->o.gateways);
+    const struct conf_main *m = &gateways_conf(g)->main;
+    *ret_why = NULL;
+    return !speaks_tls(m) || tls_load(m->callback.tls_certificate, m->callback.tls_key, ret_why) == 0;
 }
 
 int intake_port(const struct intake *i)
@@ -176,7 +235,9 @@ void intake_free(struct intake *i)
         pthread_join(i->watch_thread, NULL);
     if (i->daemon)
         MHD_stop_daemon(i->daemon);
+    tls_unload();
     watch_deinit(&i->watch);
+    limit_free(i->limit);
     free(i);
 }
 
@@ -196,4 +257,6 @@ void intake_put_figures(struct intake *i, struct figures *f)
     figures_set(f, "refused_records", i->refused);
     figures_set(f, "not_kept", i->not_kept);
     figures_set(f, "too_slow", i->watch.ended);
+    figures_set(f, "unauthorized", i->unauthorized);
+    figures_set(f, "over_limit", i->over_limit);
 }

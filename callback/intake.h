@@ -18,6 +18,8 @@ struct intake_options {
 };
 /* Listens. NULL: *ret_why says why not, caller frees. */
 struct intake *intake_start(const struct intake_options *o, char **ret_why);
+/* Reads certificate and key again. False: the ones before stay, *ret_why says why, caller frees. */
+bool intake_reload(struct intake *i, char **ret_why);
 int intake_port(const struct intake *i);
 /* Takes no new connection, answers what has been read, at most deadline_ms. */
 void intake_stop(struct intake *i, int64_t deadline_ms);

@@ -62,10 +62,14 @@ static void reload(struct service *s)
         return;
     }
     set_log(gateways_conf(fresh));
-    log_info("configuration loaded again (gateways, horizons and flush limits; addresses and accounts need a "
-             "restart)",
+    log_info("configuration loaded again (gateways, trusted proxies, certificate, horizons and flush limits; "
+             "addresses and "
+             "accounts need a restart)",
              L_INT("gateways", gateways_conf(fresh)->gateway_count));
     gateways_now_set(s->gateways, fresh);
+    auto_free char *why = NULL;
+    if (s->intake && !intake_reload(s->intake, &why))
+        log_error("the new certificate cannot be used, the old one stays", L_STR("error", why));
 }
 
 /* ---- starting ---- */

@@ -112,6 +112,9 @@ struct conf_main {
     struct {
         struct conf_service service;
         char *listen;            /* "127.0.0.1:8085" */
+        char *tls_certificate, *tls_key; /* PEM files; "" : plain HTTP */
+        struct str_list trusted_proxies; /* networks whose forwarded_header is believed */
+        char *forwarded_header;  /* "X-Forwarded-For" or "Forwarded" */
         int64_t connections, connections_per_address;
         int64_t body_bytes;      /* 1 MiB */
         int64_t request_ms;      /* 10 s: whole request */
@@ -212,13 +215,28 @@ struct conf_format {
     char *time_format;          /* strptime; "" : seconds since 1970; "iso": RFC 3339 */
     char *time_zone;
 };
-struct conf_auth { /* who may post */
-    char *token; /* secret; in the address: /report/<gateway>/<token> */
+struct conf_auth { /* who may post; of two secrets either is right */
+    char *token, *token_2; /* in the address: /report/<gateway>/<token> */
+    char *token_header;    /* …or in this header */
+    char *user, *password, *password_2; /* basic */
+    struct {
+        char *secret, *secret_2;
+        char *header;           /* of the signature */
+        char *timestamp_header; /* "" : none */
+        char *signs;            /* what is signed: "{timestamp}.{body}" */
+        char *encoding;         /* "hex" or "base64" */
+        int64_t tolerance_ms;
+    } hmac;
+    struct str_list addresses; /* networks; empty: any */
 };
 struct conf_posts { /* what sections report and inbound share (rows: POSTS_KEYS in conf_tables_intake.c) */
     struct conf_auth auth;
     struct conf_format format;
-    char *reply; /* body of our answer; "OK" */
+    char *reply; /* a template over count, gateway; "OK" */
+    int64_t reply_status;      /* 200 */
+    char *reply_type;
+    char *reply_error;         /* a template over status, error, gateway */
+    int64_t unreadable_status; /* 400 */
 };
 
 struct conf_gateway {

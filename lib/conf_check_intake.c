@@ -84,6 +84,77 @@ static bool check_format(const struct section *s, unsigned *ret_roles)
     return true;
 }
 
+/* ---- who may post ---- */
+
+static bool has_secret(const struct conf_node *section, const char *key)
+{
+    auto_free char *from_file = xasprintf("%s_file", key);
+
+    return conf_node_at(section, key) || conf_node_at(section, from_file);
+}
+
+static bool asks(const struct conf_node *section)
+{
+    return has_secret(section, "token") || has_secret(section, "auth.token_2") ||
+           conf_node_at(section, "auth.user") || has_secret(section, "auth.hmac.secret") ||
+           has_secret(section, "auth.hmac.secret_2");
+}
+
+static void check_auth(const struct section *s)
+{
+    struct conf_checking *k = s->k;
+    const struct conf_node *report = conf_node_at(k->file->root, "report");
+    const struct conf_node *user = key_of(s, "auth.user"), *signs = key_of(s, "auth.hmac.signs");
+    bool password = has_secret(s->node, "auth.password") || has_secret(s->node, "auth.password_2");
+    const struct conf_auth *a = &s->posts->auth;
+
+    if (!asks(s->node) && !(report != s->node && report && asks(report)))
+        conf_error_at(k->report, k->file, s->node,
+                      "key 'token' is missing. What the gateway posts comes to "
+                      "/%s/<gateway>/<token>, and nobody else may know it; or see auth.user and auth.hmac",
+                      s->name);
+    if (!user != !password)
+        conf_error_at(k->report, k->file, user ? user : key_of(s, "auth"),
+                      "auth: 'user' and 'password' belong together");
+    if (*a->hmac.timestamp_header && !strstr(a->hmac.signs, "{timestamp}"))
+        conf_error_at(k->report, k->file, signs ? signs : s->node,
+                      "signs: expected {timestamp} in it, else anybody can write another one (or "
+                      "timestamp_header: \"\")");
+    if (!*a->hmac.timestamp_header && strstr(a->hmac.signs, "{timestamp}"))
+        conf_error_at(k->report, k->file, signs ? signs : key_of(s, "auth.hmac"),
+                      "signs: has {timestamp}, but timestamp_header names none");
+}
+
+/* ---- what is answered ---- */
+
+static void check_reply(const struct section *s, const char *key, const char *text, const char *const *names)
+{
+    const struct conf_node *n = key_of(s, key);
+    const struct template_name *used = NULL;
+    struct template *t = n && n->type == CONF_NODE_SCALAR ? conf_check_template(s->k, n, text) : NULL;
+    size_t count = t ? template_names(t, &used) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bool known = false;
+        for (size_t j = 0; names[j]; j++)
+            known = known || !strcmp(names[j], used[i].name);
+        if (!known)
+            conf_error_at(s->k->report, s->k->file, n,
+                          "%s: there is no '%s' in an answer; expected %s, %s%s%s", key, used[i].name,
+                          names[0], names[1], names[2] ? " or " : "", names[2] ? names[2] : "");
+    }
+    template_free(t);
+}
+
+static void check_replies(const struct section *s)
+{
+    static const char *const of_reply[] = {"count", "gateway", NULL};
+    static const char *const of_error[] = {"status", "error", "gateway", NULL};
+
+    check_reply(s, "reply", s->posts->reply, of_reply);
+    check_reply(s, "reply_error", s->posts->reply_error, of_error);
+}
+
 const struct conf_node *conf_check_posts(struct conf_checking *k, const char *name,
                                          const struct conf_posts *posts, unsigned may, unsigned *ret_roles)
 {
@@ -92,11 +163,8 @@ const struct conf_node *conf_check_posts(struct conf_checking *k, const char *na
 
     if (!s.node || s.node->type != CONF_NODE_MAP)
         return NULL;
-    if (!key_of(&s, "token") && !key_of(&s, "token_file"))
-        conf_error_at(k->report, k->file, s.node,
-                      "key 'token' is missing. What the gateway posts comes to "
-                      "/%s/<gateway>/<token>, and nobody else may know it",
-                      name);
+    check_auth(&s);
+    check_replies(&s);
     if (!check_format(&s, ret_roles))
         return NULL;
     return key_of(&s, "fields") ? key_of(&s, "fields") : s.node;

@@ -160,7 +160,8 @@ conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zon
     conf_form_digits, conf_form_country, conf_form_number, conf_form_conninfo, conf_form_url,
     conf_form_pointer, conf_form_regex, conf_form_status, conf_form_taken, conf_form_reason, conf_form_cron,
     conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line, conf_form_path,
-    conf_form_user, conf_form_proxy, conf_form_keyword;
+    conf_form_user, conf_form_proxy, conf_form_keyword, conf_form_network,
+    conf_form_header, conf_form_secret, conf_form_signs, conf_form_absolute_or_none;
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */

@@ -129,18 +129,32 @@ static const struct conf_key dispatch_keys[] = {
 };
 static const struct conf_table dispatch_table = {.keys = dispatch_keys};
 
+static const struct conf_word forwarded_headers[] = {{"X-Forwarded-For", 0}, {"Forwarded", 1}, {0}};
 static const struct conf_key callback_keys[] = {
     DATABASE_LOGIN(callback, "callback"),
     BROKER_LOGIN(callback, "callback"),
     {.name = "listen", .type = CONF_STR, .at = M(callback.listen), .fallback = "127.0.0.1:8085",
      .form = conf_form_listen,
-     .help = "Address and port that gateways post their reports to (behind your TLS proxy)."},
+     .help = "Address and port that gateways post to."},
+    {.name = "tls_certificate", .type = CONF_STR, .at = M(callback.tls_certificate), .form = conf_form_absolute_or_none,
+     .help = "PEM file with the certificate and those it stands on: then `listen` speaks TLS. Without it plain HTTP, "
+             "for a TLS proxy in front."},
+    {.name = "tls_key", .type = CONF_STR, .at = M(callback.tls_key), .form = conf_form_absolute_or_none,
+     .help = "PEM file with its key. Both are read again at SIGHUP."},
+    {.name = "trusted_proxies", .type = CONF_STR_LIST, .at = M(callback.trusted_proxies), .max = 64,
+     .form = conf_form_network,
+     .help = "Networks of your own proxies, whose word about the address before them is believed; the last hop that "
+             "is none of them is the one that posts."},
+    {.name = "forwarded_header", .type = CONF_WORD, .at = M(callback.forwarded_header), .words = forwarded_headers,
+     .fallback = "X-Forwarded-For",
+     .help = "Where they write it. One header only: the other one may be the client's own invention."},
     {.name = "connections", .type = CONF_INT, .at = M(callback.connections), .fallback = "1000", .min = 1,
      .max = 65535,
      .help = "Connections at a time."},
     {.name = "connections_per_address", .type = CONF_INT, .at = M(callback.connections_per_address),
      .fallback = "200", .min = 1, .max = 65535,
-     .help = "Connections at a time from one address."},
+     .help = "Connections at a time from one address (IPv6: one /64); behind a trusted proxy requests at a time, "
+             "above them 429."},
     {.name = "body_bytes", .type = CONF_SIZE, .at = M(callback.body_bytes), .fallback = "1MiB", .min = 1024,
      .max = 64 << 20,
      .help = "The longest body that is taken."},

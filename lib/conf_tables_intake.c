@@ -11,6 +11,55 @@ static const struct conf_word formats[] = {{"list", 0}, {"json", 1}, {"form", 2}
 static const struct conf_word id_forms[] = {{"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
 static const struct conf_word answer_id_forms[] = {{"", 0}, {"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
 
+static const struct conf_word encodings[] = {{"hex", 0}, {"base64", 1}, {0}};
+
+#define A(field) offsetof(struct conf_auth, field)
+static const struct conf_key hmac_keys[] = {
+    {.name = "secret", .type = CONF_STR, .at = A(hmac.secret), .secret = true, .form = conf_form_secret,
+     .help = "The key of HMAC-SHA256."},
+    {.name = "secret_2", .type = CONF_STR, .at = A(hmac.secret_2), .secret = true, .form = conf_form_secret,
+     .help = "A second one that is right as well, while it is changed."},
+    {.name = "header", .type = CONF_STR, .at = A(hmac.header), .fallback = "X-Signature", .max = 64,
+     .form = conf_form_header,
+     .help = "The header with the signature; `sha256=` before it is passed over."},
+    {.name = "timestamp_header", .type = CONF_STR, .at = A(hmac.timestamp_header), .fallback = "X-Timestamp",
+     .max = 64, .form = conf_form_header,
+     .help = "The header with the moment of signing, in seconds or milliseconds since 1970 or as RFC 3339; "
+             "`\"\"`: none, and what was caught once can be posted again for ever."},
+    {.name = "signs", .type = CONF_STR, .at = A(hmac.signs), .fallback = "{timestamp}.{body}", .max = 200,
+     .form = conf_form_signs,
+     .help = "What is signed, with `{timestamp}`, `{body}` and `{query}` as they came. A query that is not signed "
+             "is not read."},
+    {.name = "encoding", .type = CONF_WORD, .at = A(hmac.encoding), .words = encodings, .fallback = "hex",
+     .help = "How the signature is written."},
+    {.name = "tolerance", .type = CONF_DURATION, .at = A(hmac.tolerance_ms), .fallback = "5m", .min = 1000,
+     .max = DAY_MS,
+     .help = "How far the timestamp may be from our clock."},
+    {0},
+};
+static const struct conf_table hmac_table = {.keys = hmac_keys};
+
+static const struct conf_key auth_keys[] = {
+    {.name = "token_2", .type = CONF_STR, .at = A(token_2), .secret = true, .form = conf_form_token,
+     .help = "A second token that is right as well, while it is changed."},
+    {.name = "token_header", .type = CONF_STR, .at = A(token_header), .max = 64, .form = conf_form_header,
+     .help = "The token stands in this header (`Authorization`: after `Bearer`), not in the address, which ends "
+             "with the gateway's name."},
+    {.name = "user", .type = CONF_STR, .at = A(user), .max = 128, .form = conf_form_user,
+     .help = "Basic authentication (RFC 7617) is asked for, with this user."},
+    {.name = "password", .type = CONF_STR, .at = A(password), .secret = true, .form = conf_form_secret,
+     .help = "Its password."},
+    {.name = "password_2", .type = CONF_STR, .at = A(password_2), .secret = true, .form = conf_form_secret,
+     .help = "A second one that is right as well, while it is changed."},
+    {.name = "hmac", .type = CONF_SECTION, .table = &hmac_table,
+     .help = "What is posted is signed with HMAC-SHA256 over the raw body."},
+    {.name = "addresses", .type = CONF_STR_LIST, .at = A(addresses), .max = 256, .form = conf_form_network,
+     .help = "Networks that it may post from, such as `192.0.2.0/24` or `2001:db8::/32`; without it: any. Behind a "
+             "proxy see `callback.trusted_proxies`."},
+    {0},
+};
+static const struct conf_table auth_table = {.keys = auth_keys};
+
 #define G(field) offsetof(struct conf_gateway, field)
 
 /* Where a field stands: list has `fields` instead. */
@@ -22,7 +71,10 @@ static const struct conf_word answer_id_forms[] = {{"", 0}, {"as_given", 0}, {"h
 #define POSTS_KEYS(section)                                                                                     \
     {.name = "token", .type = CONF_STR, .at = G(section.posts.auth.token), .secret = true, .owner = "callback", \
      .form = conf_form_token,                                                                                   \
-     .help = "What it posts comes to `/" #section "/<gateway>/<token>`; without it nothing is taken."},         \
+     .help = "What it posts comes to `/" #section "/<gateway>/<token>`; or see `auth.token_header`."},         \
+    {.name = "auth", .type = CONF_SECTION, .at = G(section.posts.auth), .table = &auth_table,                   \
+     .owner = "callback",                                                                                       \
+     .help = "More about who may post. All that is asked for must be right; something must be asked for."},     \
     {.name = "format", .type = CONF_WORD, .at = G(section.posts.format.kind), .words = formats, .fallback = "json",   \
      .help = "`list`: records of fields with separators · `json` · `form`: parameters of the query or of a "    \
              "form, one record a call, or several as repeated keys."},                                          \
@@ -49,7 +101,20 @@ static const struct conf_word answer_id_forms[] = {{"", 0}, {"as_given", 0}, {"h
      .form = conf_form_zone,                                                                                    \
      .help = "Whose clock the gateway's time shows, where it does not say itself."},                            \
     {.name = "reply", .type = CONF_STR, .at = G(section.posts.reply), .fallback = "OK", .max = 1024,            \
-     .help = "The body of our answer."},                                                                        \
+     .help = "The body of our answer: a template over `count` (records that were taken) and `gateway`."},       \
+    {.name = "reply_status", .type = CONF_INT, .at = G(section.posts.reply_status), .fallback = "200",          \
+     .min = 200, .max = 299,                                                                                    \
+     .help = "Its HTTP status."},                                                                               \
+    {.name = "reply_type", .type = CONF_STR, .at = G(section.posts.reply_type),                                 \
+     .fallback = "text/plain; charset=utf-8", .max = 128, .form = conf_form_one_line,                           \
+     .help = "The content type of it and of refusals."},                                                        \
+    {.name = "reply_error", .type = CONF_STR, .at = G(section.posts.reply_error),                               \
+     .fallback = "{{ error }}\n", .max = 1024,                                                                  \
+     .help = "The body of a refusal: a template over `status`, `error` (a sentence) and `gateway`."},           \
+    {.name = "unreadable_status", .type = CONF_INT, .at = G(section.posts.unreadable_status),                   \
+     .fallback = "400", .min = 200, .max = 499,                                                                 \
+     .help = "The HTTP status where the whole cannot be read. It is kept all the same (`quarantine`), so 200 "  \
+             "serves a gateway that would post it again for ever."},                                            \
     POSTS_ROLE(section, "msg_id", ROLE_MSG_ID, "the gateway's id"),                                            \
     POSTS_ROLE(section, "number", ROLE_NUMBER, "the phone's number"),                                          \
     POSTS_ROLE(section, "time", ROLE_TIME, "the gateway's time")

@@ -8,7 +8,7 @@ set -u
 
 declare -A groups=(
   [build]="gcc libc6-dev meson ninja-build pkg-config python3 uthash-dev librabbitmq-dev libpq-dev libcurl4-openssl-dev
-           libmicrohttpd-dev libjson-c-dev libyaml-dev libssl-dev libglib2.0-dev libcmocka-dev tzdata"
+           libmicrohttpd-dev libgnutls28-dev libexpat1-dev libjson-c-dev libyaml-dev libssl-dev libglib2.0-dev libcmocka-dev tzdata"
   [servers]="postgresql-15 rabbitmq-server python3 python3-psycopg2"
   [tests]="clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-psycopg2 procps nodejs npm python3-croniter
           kannel kannel-extras"

@@ -191,6 +191,18 @@ callback:
 
     def start(self, *arguments, **env):
         at = len(self.log())
+        process = self.launch(*arguments, **env)
+        said = "consumer reads" if "--consumer" in arguments else "intake listens"
+        wait_for(lambda: said in self.log()[at:] or process.poll() is not None, SECONDS, f"start\n{self.log()}")
+        return process
+
+    def start_refused(self, *arguments, **env):
+        """It must not start: ends by itself."""
+        process = self.launch(*arguments, **env)
+        process.wait(SECONDS)
+        return process
+
+    def launch(self, *arguments, **env):
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SMSCHAIN_") or k == "SMSCHAIN_TEST_RUN"}
         keys = {f"SMSCHAIN_{name.upper()}_TOKEN": token for name, token in TOKENS.items()}
         with open(self.log_path, "ab") as log:
@@ -198,8 +210,6 @@ callback:
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        env={**clean, **keys, "SMSCHAIN_BETA_KEY": "k", **env})
         self.processes.append(process)
-        said = "consumer reads" if "--consumer" in arguments else "intake listens"
-        wait_for(lambda: said in self.log()[at:] or process.poll() is not None, SECONDS, f"start\n{self.log()}")
         return process
 
     def log(self):

@@ -100,10 +100,11 @@ def test_who_may_report_and_how(world):
     assert w.post("alpha", query="report=x", token="wrong")[0] == 401
     assert w.post("alpha", query="report=x", token="")[0] == 401
     assert w.post("alpha", query="report=x", token=TOKENS["alpha"] + "x")[0] == 401
-    assert w.post("alpha", query="report=x", token=TOKENS["beta"])[0] == 401
+    assert w.post("alpha", query="report=x", token=TOKENS["beta"])[0] == 403
     assert w.post("", path="/report/gamma/" + TOKENS["alpha"])[0] == 404
     assert w.post("", path="/other")[0] == 404
-    assert w.post("", path="/report/alpha")[0] == 404
+    assert w.post("", path="/report/alpha")[0] == 401
+    assert w.post("", path="/report/")[0] == 404
     assert w.post("alpha", body="x", method="PUT")[0] == 405
     assert w.post("", path="/livez") == (200, "ok\n")
     w.settled(lambda: w.post("", path="/readyz")[0] == 200)
