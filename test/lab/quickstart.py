@@ -18,6 +18,8 @@ import contextlib
 import fcntl
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -67,8 +69,20 @@ class Build:
             self.process = subprocess.Popen(["/bin/sh", "-c", script, self.dir, *TARGETS], cwd=ROOT, stdout=out, stderr=out,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
 
+    def done(self):
+        """"17 of 350": how far ninja is; "" if that is not known."""
+        with contextlib.suppress(OSError), open(self.log, encoding="utf-8", errors="replace") as f:
+            steps = re.findall(r"^\[(\d+)/(\d+)\]", f.read(), re.MULTILINE)
+            return " of ".join(steps[-1]) if steps else ""
+        return ""
+
     def wait(self):
-        if self.process.wait() != 0:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+                break
+            say(f"building: {self.done() or 'looking at the compiler'}")
+        if self.process.returncode != 0:
             with open(self.log, encoding="utf-8", errors="replace") as f:
                 sys.stderr.write("".join(f.readlines()[-40:]))
             raise servers.LabError(f"the build failed; see {self.log}")
@@ -97,6 +111,21 @@ class Known:
                   "callback_port": chain.callback_port}
         with open(cls.path, "w", encoding="utf-8") as f:
             json.dump(values, f)
+
+
+def write_command(chain):
+    """The command smschain with all that it must know to look into this quickstart."""
+    path = os.path.join(RUN_DIR, "smschain")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\n# The command smschain for what ./quickstart runs here. Holds passwords.\n")
+        for name, value in sorted(chain.environment.items()):
+            if name.startswith("SMSCHAIN_"):
+                f.write(f"export {name}={shlex.quote(value)}\n")
+        command = shlex.join([os.path.join(chain.build, "ctl/smschain"), "--conf", chain.conf_dir])
+        f.write(f'exec {command} "$@"\n')
+    return os.path.relpath(path, ROOT)
 
 
 def open_chain(lab, known):
@@ -215,7 +244,7 @@ def show_progress(look, rate, expected):
 
 def follow(work):
     """Shows a line a second until everything is final, or nothing moves any more."""
-    last, last_change, doubt_since, previous = None, time.monotonic(), None, (time.monotonic(), 0)
+    last, last_change, doubt_since, previous = None, time.monotonic(), None, (work.began, 0)
     while True:
         look, now = work.look(), time.monotonic()
         rate = (look["final"] - previous[1]) / max(now - previous[0], 0.001)
@@ -243,12 +272,20 @@ def check_alive(chain):
             raise servers.LabError(f"{process.name} ended with {process.exit_code}; its log: {process.log}\n{process.tail(15)}")
 
 
+def show_row(r, run, last):
+    say(f"{r['rule']:<22}{run:>6}{r['rows']:>10}{r['gone']:>6}{r['new']:>10}{r['duplicate']:>11}{r['invalid']:>9}"
+        f"{r['suppressed']:>12}  {last}")
+
+
 def show_balance(work):
     say(f"{'rule':<22}{'run':>6}{'rows':>10}{'gone':>6}{'new':>10}{'duplicate':>11}{'invalid':>9}{'suppressed':>12}  balance")
     for r in work.runs():
         holds = r["rows"] + r["gone"] == r["new"] + r["duplicate"] + r["invalid"] + r["suppressed"]
-        say(f"{r['rule']:<22}{r['id']:>6}{r['rows']:>10}{r['gone']:>6}{r['new']:>10}{r['duplicate']:>11}{r['invalid']:>9}"
-            f"{r['suppressed']:>12}  {'holds' if holds else 'DOES NOT HOLD'}")
+        by_schedule = "" if r["id"] in work.own.values() else ", by schedule"
+        show_row(r, r["id"], ("holds" if holds else "DOES NOT HOLD") + by_schedule)
+    own = [r for r in work.runs() if r["id"] in work.own.values()]
+    show_row({"rule": "together", "gone": sum(r["gone"] for r in own), **work.figures()}, "",
+             "  ".join(f"{s} {c}" for s, c in sorted(work.states().items())))
 
 
 def show_places(chain):
@@ -265,7 +302,7 @@ def work_through(chain, arguments):
     work = Work(chain)
     messages = arguments.messages if arguments.messages is not None else (None if arguments.more else 1000)
     work.fill(messages, arguments.more)
-    say(f"the sample business database has {work.expected} rows for the rules; running {', '.join(chain.rules())}")
+    say(f"the sample business database has {work.expected} rows for the {len(chain.rules())} sample rules; running them all")
     work.run()
     return work
 
@@ -303,6 +340,7 @@ def start_all(arguments, known):
     chain.start_services()
     Known.write(chain)
     show_places(chain)
+    say(f"to look around: {write_command(chain)} status (or any other command of smschain; --help lists them)")
     return chain
 
 
