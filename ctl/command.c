@@ -86,6 +86,23 @@ bool ctl_parse_big(const char *s, int64_t *ret)
     return true;
 }
 
+bool ctl_parse_duration(const char *s, int64_t *ret_ms)
+{
+    static const struct {
+        char unit;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    size_t len = strlen(s);
+    for (size_t i = 0; len > 1 && i < COUNT_OF(units); i++) {
+        auto_free char *digits = xstrndup(s, len - 1);
+        if (s[len - 1] == units[i].unit && len < 10 && ctl_parse_big(digits, ret_ms)) {
+            *ret_ms *= units[i].ms;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ctl_parse_ids(struct ctl *c, int first, int64_t **ret, size_t *ret_count)
 {
     *ret_count = 0;

@@ -69,12 +69,27 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 nothing is in doubt, or settled (it shows within flush_interval), 1 not in doubt, 2 "
      "usage,\n"
      "3 the list is not empty, 4 database or broker not reachable, 5 bad configuration.\n"},
-    {"suppress", cmd_suppress, "add or remove a number that gets nothing",
+    {"suppress", cmd_suppress, "numbers that get nothing: add, remove, list, import, export",
      " add NUMBER [--scope all | marketing] [--reason TEXT]\n"
      "       smschain suppress remove NUMBER [--scope all | marketing]\n"
+     "       smschain suppress list [NUMBER] [--scope all | marketing] [--limit N] [--whole-number] "
+     "[--json]\n"
+     "       smschain suppress import FILE [--scope all | marketing] [--reason TEXT] [--skip-bad]\n"
+     "       smschain suppress export [FILE]\n"
      "Scope all (default) blocks everything, marketing only templates of that class. Counts from the next "
-     "claim on,\n"
-     "also for messages that are on their way already.\n" CODES_DB},
+     "claim\n"
+     "on, also for messages that are on their way already.\n"
+     "FILE is CSV: number[,scope[,reason[,since]]], with or without a head line; - is standard input or "
+     "output.\n"
+     "All of a file is imported, or nothing of it: bad lines are told with file:line. --skip-bad leaves them "
+     "out.\n"
+     "export writes what import reads, with whole numbers.\n"
+     "Examples:\n"
+     "  smschain suppress add +491711234567 --scope marketing --reason \"ticket 4711\"\n"
+     "  smschain suppress import blocked.csv --scope marketing --reason \"national register\"\n"
+     "Exit codes: 0 done, 1 refused (no number, bad lines, no such file), 2 usage, 3 imported, but bad lines "
+     "were\n"
+     "left out, 4 database not reachable, 5 bad configuration.\n"},
     {"dead", cmd_dead, "bodies that no service could process: look, give back, drop",
      " list [--all] [--queue QUEUE] [--json]\n"
      "       smschain dead show ID [--whole] [--json]\n"
@@ -95,6 +110,41 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 done, nothing waits, 1 refused, 2 usage, 3 done, and some wait (list) or were left "
      "(replay),\n"
      "4 database or broker not reachable, 5 bad configuration.\n"},
+    {"quarantine", cmd_quarantine, "what gateways posted and nobody could read: look, read again, drop",
+     " list [--gateway GATEWAY] [--json]\n"
+     "       smschain quarantine show ID [--whole] [--json]\n"
+     "       smschain quarantine replay ID… | --all [--gateway GATEWAY]\n"
+     "       smschain quarantine drop ID…\n"
+     "replay reads the bodies again by the configuration as it is now: mend the gateway's file first. What "
+     "is\n"
+     "understood is told as if it had just come, with the time when it really came, once; what is not stays, "
+     "with\n"
+     "the reason of this time.\n"
+     "  --whole    numbers and codes unmasked\n"
+     "Examples:\n"
+     "  smschain quarantine list --gateway alpha\n"
+     "  smschain quarantine replay --all --gateway alpha\n"
+     "Exit codes: 0 done, 1 refused, 2 usage, 3 done, and some are in quarantine (list) or stay there "
+     "(replay),\n"
+     "4 database not reachable, 5 bad configuration.\n"},
+    {"requeue", cmd_requeue, "let messages leave again whose bodies were lost with a queue",
+     " --run RUN | --message SMS_ID  [--older-than TIME] [--dry-run] [--json]\n"
+     "       smschain requeue --older-than TIME [--dry-run] [--json]\n"
+     "Open messages without an open claim are given to their queue again, from the bodies that the outbox "
+     "keeps\n"
+     "(extract.outbox_keep). Nothing is sent twice: every copy has to pass the claim. Needed only after a "
+     "queue's\n"
+     "content was lost; a message that merely waits in a queue gains nothing by it.\n"
+     "  --older-than   only those that nothing was told of for so long: 90s, 15m, 2h, 3d\n"
+     "  --dry-run      only counts: open, would go, of these expired (they end as stale), waiting in the "
+     "outbox,\n"
+     "                 without a body\n"
+     "Examples:\n"
+     "  smschain requeue --older-than 2h --dry-run\n"
+     "  smschain requeue --run 4711\n"
+     "Exit codes: 0 done, 1 refused, 2 usage, 3 done, but some have no body any more, 4 database not "
+     "reachable,\n"
+     "5 bad configuration.\n"},
     {"accept-database", cmd_accept_database, "go on after the database was restored or failed over",
      " --since TIME [--yes]\n"
      "TIME (2026-01-31T08:15:00Z): the moment from which on the database may have lost what it knew. Every "

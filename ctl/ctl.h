@@ -50,6 +50,8 @@ int cmd_resolve(struct ctl *c);
 int cmd_suppress(struct ctl *c);
 int cmd_accept_database(struct ctl *c);
 int cmd_dead(struct ctl *c);
+int cmd_quarantine(struct ctl *c);
+int cmd_requeue(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
@@ -76,6 +78,7 @@ bool ctl_take_value(struct ctl *c, const char *name,
 bool ctl_no_options_left(const struct ctl *c);   /* false: said */
 bool ctl_parse_big(const char *s, int64_t *ret); /* whole, positive */
 
+bool ctl_parse_duration(const char *s, int64_t *ret_ms); /* 90s, 15m, 2h, 3d */
 /* Words that are left in argv from `first` on, as numbers of rows. False: one is none (said). */
 bool ctl_parse_ids(struct ctl *c, int first, int64_t **ret, size_t *ret_count);
 /* Asks on a terminal; elsewhere it takes --yes. False: not confirmed (said). */
@@ -101,6 +104,11 @@ void show_json_time(struct buf *b, const char *name, int64_t wall_ms); /* 0: nul
 
 /* dead's part: takes what stands in sms.dead into the table. 0, or an exit code. */
 int must_check dead_take(struct ctl *c);
+
+/* suppress's part: whole files. */
+int must_check suppress_import(struct ctl *c, const char *file, bool skip_bad, const char *scope, const char *reason);
+int must_check suppress_export(struct ctl *c, const char *file);
+bool suppress_scope(const char *scope); /* is it one? */
 
 /* migrate's parts */
 int must_check broker_admin(const struct ctl *c); /* virtual host, exchange, queues, users, rights */

@@ -1,10 +1,15 @@
 """What operators do by the command smschain against real servers, and what a kill in the middle of it leaves behind."""
 import base64
 import json
+import os
 import re
+import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 from chain import Chain
+from checks import is_sanitized
 from fixtures import make_chain, quiet_schedules  # noqa: F401
 
 DONE, REFUSED, USAGE, ATTENTION, UNREACHABLE, CONF = range(6)
@@ -30,7 +35,8 @@ def ctl(chain, *arguments, code=DONE, fault=None):
     chain.more_environment = before
     assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
-    assert all(len(line) <= 100 for line in done.stdout.splitlines() if not line.startswith("{")), done.stdout
+    if "show" not in arguments:  # tables fit 100 columns
+        assert all(len(line) <= 100 for line in done.stdout.splitlines() if not line.startswith("{")), done.stdout
     return done
 
 
@@ -156,3 +162,179 @@ def test_a_replayed_chunk_of_messages_sends_none_twice(make_chain):  # noqa: F81
     ctl(chain, "dead", "replay", "--all", fault="ctl.dead_replayed:1")
     ctl(chain, "dead", "replay", "--all")
     chain.check_invariants()
+
+
+# ---- quarantine ----
+
+def post(chain, body, gateway="beta", code=200):
+    try:
+        with urllib.request.urlopen(chain.report_url(gateway), data=body.encode(), timeout=10) as answer:
+            assert answer.status == code
+    except urllib.error.HTTPError as e:
+        assert e.code == code, e
+
+
+def wait_quarantine(chain, count):
+    chain.wait_until(lambda: chain.value("SELECT count(*) FROM quarantine") == count, 30, f"{count} bodies in quarantine")
+
+
+def test_quarantine_is_read_again_after_the_format_is_mended(make_chain):  # noqa: F811
+    chain = make_chain(knobs={"reports": 0})
+    chain.fill_shop(3, ["repayment-reminder"])
+    chain.run_rule("repayment-reminder")
+    chain.wait_until(lambda: chain.value("SELECT count(*) FROM msg_map") == 3, 60, "three accepted messages")
+    ids = [(g, m, n) for g, m, n in chain.sql("SELECT w.word, coalesce(m.raw_msg_id, m.msg_id), m.number FROM msg_map m "
+                                              "JOIN word w ON w.id = m.gateway ORDER BY m.sms_id")]
+    for i, (gateway, msg_id, number) in enumerate(ids):
+        if gateway == "beta":
+            post(chain, json.dumps({"id": msg_id, "to": number, "status": "ARRIVED"}))
+        else:
+            post(chain, f"{msg_id},{number},ARRIVED,2026-01-31 08:15:00", gateway)
+    post(chain, "this is no report", code=400)
+    wait_quarantine(chain, 4)
+    received = dict(chain.sql("SELECT id, received_at FROM quarantine"))
+    listed = rows(chain, "quarantine", "list", code=ATTENTION)
+    assert sorted(r["reason"] for r in listed) == ["unlisted_status"] * 3 + ["unreadable"]
+    first = listed[0]["id"]
+    assert str(ids[0][2]) not in ctl(chain, "quarantine", "show", first).stdout
+    assert str(ids[0][2]) in ctl(chain, "quarantine", "show", first, "--whole").stdout
+    done = ctl(chain, "quarantine", "replay", "--all", code=ATTENTION)
+    assert "told: 0, in quarantine still: 4" in done.stdout and "ARRIVED" in done.stderr
+
+    for gateway, old in (("alpha", "    DELIVRD: delivered"), ("beta", "    DELIVERED: delivered")):
+        chain.change_conf(f"gateways/{gateway}.yaml", old, f"{old}\n    ARRIVED: delivered")
+    ctl(chain, "quarantine", "replay", first, fault="ctl.quarantine_told:1")
+    assert chain.value("SELECT count(*) FROM quarantine") == 4
+    ctl(chain, "quarantine", "replay", "--all", fault="ctl.quarantine_replayed:1")
+    assert chain.value("SELECT count(*) FROM quarantine") == 3
+    done = ctl(chain, "quarantine", "replay", "--all", code=ATTENTION)
+    assert "told: 2, in quarantine still: 1" in done.stdout
+    chain.wait_until(lambda: chain.states() == {"delivered": 3}, 30, "the told reports")
+    times = {t for t, in chain.sql("SELECT at FROM event WHERE step = 102")}
+    assert times <= set(received.values())
+    left, = rows(chain, "quarantine", "list", code=ATTENTION)
+    assert left["reason"] == "unreadable"
+    ctl(chain, "quarantine", "drop", left["id"])
+    ctl(chain, "quarantine", "drop", left["id"], code=REFUSED)
+    assert rows(chain, "quarantine", "list", code=DONE) == []
+
+
+def test_quarantine_reads_single_records_and_queries(empty):
+    empty.copy_conf()
+    with open(f"{empty.conf_dir}/gateways/beta.yaml", encoding="utf-8") as f:
+        assert 'records: ""' in f.read()
+    empty.change_conf("gateways/beta.yaml", 'records: ""', "records: /reports")
+    whole = json.dumps({"reports": [{"id": "1", "to": "491701", "status": "DELIVERED"}, {"id": "2", "status": "NEW"}]})
+    bodies = [("beta", '{"id":"7","to":"491701234567","status":"DELIVERED"}'), ("beta", whole),
+              ("alpha", "report=8%2C491701234567%2CDELIVRD%2C2026-01-31+08%3A15%3A00"), ("gone", "x")]
+    for i, (gateway, body) in enumerate(bodies):
+        empty.sql("INSERT INTO quarantine (gateway, reason, error, body, digest, received_at) VALUES (%s, 'unreadable', '', %s, %s,"
+                  " '2026-01-31T08:15:00.500Z')", (gateway, body, i))
+    done = ctl(empty, "quarantine", "replay", "--all", code=ATTENTION)
+    assert "told: 3, in quarantine still: 1" in done.stdout and "no gateway gone" in done.stderr
+    told = [r for body, in empty.sql("SELECT body FROM outbox ORDER BY id") for r in json.loads(body)["records"]]
+    assert [(r["step"], r.get("msg_id"), r["gateway"]) for r in told] == [
+        (102, "7", "beta"), (102, "1", "beta"), (190, None, "beta"), (102, "8", "alpha")]
+    assert {r["at"] for r in told} == {1769847300500}
+    assert empty.sql("SELECT gateway, reason FROM quarantine") == [("gone", "no_gateway")]
+
+
+# ---- requeue ----
+
+def test_requeue_after_the_queues_lost_their_content(make_chain):  # noqa: F811
+    chain = make_chain(only=("extract", "callback"))
+    chain.fill_shop(120, ["repayment-reminder"])
+    run = chain.run_rule("repayment-reminder")
+    chain.wait_until(lambda: chain.queue_depths().get("sms.render.bulk"), 30, "chunks in the queue")
+    chain.wait_until(lambda: not chain.value("SELECT count(*) FROM outbox WHERE published_at IS NULL"), 30, "all published")
+    ctl(chain, "requeue", code=USAGE)
+    ctl(chain, "requeue", "--run", run + 1, code=REFUSED)
+    dry = ctl(chain, "requeue", "--run", run, "--dry-run", "--json")
+    assert "stand in the queues" in dry.stderr
+    assert json.loads(dry.stdout) == {"run": str(run), "rule": "repayment-reminder", "open": 120, "requeued": 120, "expired": 0,
+                                      "in_outbox": 0, "no_body": 0, "dry_run": True}
+    assert "  120" not in ctl(chain, "requeue", "--older-than", "1h", "--dry-run").stdout
+    chain.lab.api("DELETE", f"/api/queues/{chain.vhost}/sms.render.bulk/contents")
+    ctl(chain, "requeue", "--run", run, fault="ctl.requeue_entered:1")
+    assert chain.value("SELECT count(*) FROM outbox WHERE published_at IS NULL") == 0
+    sms_id = chain.value("SELECT min(sms_id) FROM message")
+    assert rows(chain, "requeue", "--message", sms_id)[0]["requeued"] == 1
+    ctl(chain, "requeue", "--run", run, fault="ctl.requeue_committed:1")
+    again = rows(chain, "requeue", "--run", run)[0]  # while the copies may still wait in the outbox
+    assert again["requeued"] + again["in_outbox"] == 120
+    chain.service("render").start()
+    chain.service("dispatch").start()
+    chain.wait_final(120, 60)
+    chain.check_invariants()
+    assert ctl(chain, "requeue", "--run", run, code=REFUSED)
+
+
+def test_requeue_says_what_has_no_body(make_chain):  # noqa: F811
+    chain = make_chain(only=("extract",))
+    chain.fill_shop(5, ["repayment-reminder"])
+    run = chain.run_rule("repayment-reminder")
+    chain.wait_until(lambda: chain.value("SELECT count(*) FROM outbox WHERE published_at IS NOT NULL"), 30, "published")
+    publish_dead(chain, "no chunk at all", queue="sms.render.bulk")
+    ctl(chain, "dead", "replay", "--all")
+    chain.sql("DELETE FROM outbox WHERE run_id IS NOT NULL")
+    sms_ids = [s for s, in chain.sql("SELECT sms_id FROM message ORDER BY 1")]
+    chain.sql("INSERT INTO word (kind, word) VALUES ('gateway', 'alpha')")
+    chain.sql("INSERT INTO claim VALUES (%s, 1, 1, 0, 0, 1, 5, now()), (%s, 1, 1, 0, 2, 1, 5, now())", sms_ids[:2])
+    done = ctl(chain, "requeue", "--run", run, "--json", code=ATTENTION)
+    assert (json.loads(done.stdout)["open"], json.loads(done.stdout)["no_body"]) == (4, 4) and "no body" in done.stderr
+
+
+# ---- suppress ----
+
+def suppressed(chain):
+    return chain.sql("SELECT number, scope, reason FROM suppression ORDER BY number, scope")
+
+
+def test_suppress_import_is_all_or_nothing(empty, tmp_path):
+    file = tmp_path / "blocked.csv"
+    file.write_text('\ufeffnumber,scope,reason,since\n+49 171 1234567,marketing,"wrote ""stop"", twice",2026-01-31T08:15:00Z\n'
+                    '0171 1234568\n\nhello,all\n0171 1234569,some\n0171 1234560,all,x,yesterday\n0171 1234561,all,"open\n'
+                    '0171 1234562,all,r,,more\n' + "0171 1234563,all," + "x" * 5000 + "\n0171 1234564,,\n", encoding="utf-8")
+    done = ctl(empty, "suppress", "import", file, code=REFUSED)
+    assert [int(n) for n in re.findall(r"blocked\.csv:(\d+): ", done.stderr)] == [5, 6, 7, 8, 9, 10]
+    assert "6 of 11 lines are bad" in done.stderr and "1234" not in done.stderr and suppressed(empty) == []
+    ctl(empty, "suppress", "import", file, "--skip-bad", fault="ctl.suppress_merged:1")
+    assert suppressed(empty) == []
+    done = ctl(empty, "suppress", "import", file, "--skip-bad", "--reason", "register", code=ATTENTION)
+    assert "imported: 3 new, 0 known already, 6 bad" in done.stdout
+    assert suppressed(empty) == [(491711234564, "all", "register"), (491711234567, "marketing", 'wrote "stop", twice'),
+                                 (491711234568, "all", "register")]
+    assert empty.value("SELECT since FROM suppression WHERE scope = 'marketing'").isoformat() == "2026-01-31T08:15:00+00:00"
+    ctl(empty, "suppress", "import", "/nowhere.csv", code=REFUSED)
+
+
+def test_suppress_export_and_import_give_the_same(empty, tmp_path):
+    empty.sql("INSERT INTO suppression VALUES (491711234567, 'all', %s, '2026-01-31T08:15:00.123Z'),"
+              " (491711234567, 'marketing', 'Ünïcode', now())", ('a "reason"; with, all\nof it',))
+    file = tmp_path / "out.csv"
+    assert "exported: 2" in ctl(empty, "suppress", "export", file).stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    before = empty.sql("SELECT number, scope, replace(reason, E'\\n', ' '), date_trunc('milliseconds', since) FROM suppression ORDER BY 1, 2")
+    assert ctl_any(empty, "suppress", "export").stdout == file.read_text(encoding="utf-8")
+    empty.sql("DELETE FROM suppression")
+    assert "imported: 2 new" in ctl(empty, "suppress", "import", file).stdout
+    assert empty.sql("SELECT number, scope, reason, since FROM suppression ORDER BY 1, 2") == before
+    assert "imported: 0 new, 2 known already" in ctl(empty, "suppress", "import", file).stdout
+    listed = rows(empty, "suppress", "list", "0171 1234567")
+    assert [r["scope"] for r in listed] == ["all", "marketing"] and listed[0]["number"] == "+49********67"
+    assert rows(empty, "suppress", "list", "--whole-number")[0]["number"] == "+491711234567"
+    assert "not suppressed" in ctl(empty, "suppress", "list", "0171 1234568").stdout
+
+
+def test_suppress_import_of_many_lines_takes_no_more_memory(empty, tmp_path):
+    file = tmp_path / "many.csv"
+    file.write_text("".join(f"+{491700000000 + n},marketing\n" for n in range(300000)), encoding="utf-8")
+    command = [f"{empty.build}/ctl/smschain", "--conf", empty.conf_dir, "suppress", "import", str(file)]
+    process = subprocess.Popen(command, env=empty.environment, stdout=subprocess.PIPE, text=True)
+    output = process.stdout.read()
+    _, code, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(code)
+    assert process.returncode == DONE and "300000 new" in output
+    if not is_sanitized(command[0]):
+        assert usage.ru_maxrss < 40 << 10  # KiB
+    assert empty.value("SELECT count(*) FROM suppression") == 300000

@@ -1,0 +1,1 @@
+DELETE FROM quarantine WHERE id = $1::bigint RETURNING id

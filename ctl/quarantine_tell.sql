@@ -1,0 +1,1 @@
+INSERT INTO outbox (due_at, target, body) VALUES (now(), $1::text, $2::text)

@@ -1,0 +1,1 @@
+SELECT number, scope, reason, since FROM suppression ORDER BY number, scope
