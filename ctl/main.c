@@ -1,6 +1,7 @@
 /* The command `smschain`: finds the subcommand and gives it the rest of the line. */
 #include "ctl/ctl.h"
 #include "extract/cron.h"
+#include "extract/source.h"
 #include "lib/log.h"
 #include <stdio.h>
 
@@ -41,7 +42,7 @@ int main(int argc, char **argv)
     if (c.conf_dir == NULL || *c.conf_dir == '\0')
         c.conf_dir = "/etc/smschain";
     log_init("smschain", LOG_LOGFMT, LOG_LEVEL_ERROR);
-    conf_set_checkers(&(struct conf_checkers){.cron = cron_check});
+    conf_set_checkers(&(struct conf_checkers){.cron = cron_check, .source_driver = source_driver_check});
     if (i + 1 < argc && strcmp(argv[i], "--conf") == 0) {
         c.conf_dir = argv[i + 1];
         i += 2;

@@ -4,6 +4,7 @@
 #include "extract/history_guard.h"
 #include "extract/outbox.h"
 #include "extract/scheduler.h"
+#include "extract/source.h"
 #include "lib/conf.h"
 #include "lib/log.h"
 #include "lib/stop.h"
@@ -61,7 +62,7 @@ int main(int argc, char **argv)
                          &code);
     if (!dir)
         return code;
-    conf_set_checkers(&(struct conf_checkers){.cron = cron_check});
+    conf_set_checkers(&(struct conf_checkers){.cron = cron_check, .source_driver = source_driver_check});
     if (conf_load(dir, "extract", &conf, &report) < 0) {
         fputs(report.data ? report.data : "", stderr);
         buf_deinit(&report);

@@ -67,6 +67,8 @@ static enum run_result source_trouble(struct run *r, int x)
 {
     char why[GATE_WHY_SIZE];
 
+    if (x == -ECANCELED)
+        return RUN_PAUSED;
     if (x < 0)
         return again(r, source_why(r->source));
     snprintf(why, sizeof(why), "%s:%d: %s", r->rule->file, r->rule->sql_line + source_line(r->source),

@@ -1,18 +1,20 @@
-/* A source: a business database that rules read from. A driver is a const table of functions; postgresql is
- * the one there is. What every driver MUST keep (test/service/test_extract.py looks at it through the
- * program):
+/* A source: a business database that rules read from. A driver is a const table of functions: postgresql, and
+ * odbc for all others. What every driver MUST keep (test/service/test_extract.py and test_source_odbc.py look
+ * at it through the program):
  *
  *  1. It only reads: read-only transaction, and the source's statement timeout bounds one reading as a whole.
  *  2. Rows come one at a time; its memory does not grow with the result.
  *  3. A value's text form depends on the value alone, not on settings of the server or the role: it goes into
- * keys that say, weeks later, whether a message was sent already. Times are ISO 8601 in UTC; text is UTF-8.
+ * keys that say, weeks later, whether a message was sent already. Times are ISO 8601, with a zone in UTC,
+ * without one as the source has them; text is UTF-8.
  *  4. source_why never holds a value of a row: what the database says about data is told as its error code
  * only.
  *  5. A row's pointers live until the next call on the source.
  *  6. Nothing is tried again inside: who reads starts anew, with a new pass.
+ *  7. close comes back within 10 s, whatever the database does, and nothing goes on at the server for long.
  *
  * One thread uses a source. Calls give 0, one of the answers below, or < 0: the database is away
- * (source_why). */
+ * (source_why); -ECANCELED: the process is to end. */
 #pragma once
 #include "lib/base.h"
 #include "lib/conf.h"
@@ -44,8 +46,10 @@ struct source { /* the first member of every driver's own */
     const struct source_driver *driver;
 };
 
-extern const struct source_driver source_postgresql;
+extern const struct source_driver source_postgresql, source_odbc;
 
+/* Is the driver built in? False: message says what to do (conf_checkers). */
+bool source_driver_check(const char *driver, char *message, size_t size);
 /* NULL: no such driver (the configuration's table lists those there are). */
 struct source *source_open(const struct conf_source *conf, const char *application);
 int must_check source_begin(struct source *s, const char *sql);

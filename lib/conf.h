@@ -132,8 +132,11 @@ struct conf_main {
 
 struct conf_source {
     char *name, *file;
-    char *driver;   /* "postgresql" */
-    char *conninfo; /* secret */
+    char *driver;     /* "postgresql", "odbc" */
+    char *conninfo;   /* postgresql; secret */
+    char *connection; /* odbc; secret */
+    struct str_list setup;        /* odbc: statements after connecting */
+    int64_t memory_limit_bytes;   /* odbc: 512 MiB */
     int64_t statement_timeout_ms; /* 5 min */
 };
 
@@ -299,6 +302,7 @@ const struct conf_source *conf_source(const struct conf *c, const char *name);
  * Each returns true, or false with a message for a person and, in *ret_line, the line (from 1) within the value. */
 struct conf_checkers {
     bool (*cron)(const char *expression, char *message, size_t size);
+    bool (*source_driver)(const char *driver, char *message, size_t size); /* is it built in? */
 };
 void conf_set_checkers(const struct conf_checkers *c);
 

@@ -206,6 +206,36 @@ static void check_inbound(struct conf_checking *k)
     check_start_words(k, in, &stops_only);
 }
 
+/* ---- sources ---- */
+static void check_connection(struct conf_checking *k, const char *driver, const char *key)
+{
+    auto_free char *in_file = xasprintf("%s_file", key);
+
+    if (!at(k, key) && !at(k, in_file))
+        conf_error_at(k->report, k->file, k->file->root,
+                      "key '%s' is missing. driver: %s needs it to connect", key, driver);
+}
+
+static void check_source(struct conf_checking *k, const struct conf_source *source)
+{
+    static const char *const of_odbc[] = {"connection", "connection_file", "setup", "memory_limit"};
+    static const char *const of_postgresql[] = {"conninfo", "conninfo_file"};
+    bool odbc = !strcmp(source->driver, "odbc");
+    const char *const *foreign = odbc ? of_postgresql : of_odbc;
+    char message[CONF_MESSAGE_MAX];
+
+    if (!k->file->root || k->file->root->type != CONF_NODE_MAP)
+        return; /* said already */
+    if (!conf_source_driver_check(source->driver, message))
+        conf_error_at(k->report, k->file, at(k, "driver"), "driver: %s", message);
+    check_connection(k, source->driver, odbc ? "connection" : "conninfo");
+    for (size_t i = 0; i < (odbc ? COUNT_OF(of_postgresql) : COUNT_OF(of_odbc)); i++)
+        if (at(k, foreign[i]))
+            conf_error_at(k->report, k->file, at(k, foreign[i]),
+                          "%s: belongs to driver: %s; this is driver: %s", foreign[i],
+                          odbc ? "postgresql" : "odbc", source->driver);
+}
+
 /* ---- smschain.yaml ---- */
 static void check_main(struct conf_checking *k)
 {
@@ -252,6 +282,7 @@ void conf_check(struct conf_checking *k)
         conf_check_gateway(k, &c->gateways[i]);
         return;
     case CONF_KIND_SOURCE:
+        check_source(k, &c->sources[i]);
         return;
     }
 }

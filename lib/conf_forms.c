@@ -26,6 +26,11 @@ static bool wrong(char message[CONF_MESSAGE_MAX], const char *format, ...)
     return false;
 }
 
+bool conf_source_driver_check(const char *driver, char message[CONF_MESSAGE_MAX])
+{
+    return !checkers.source_driver || checkers.source_driver(driver, message, CONF_MESSAGE_MAX);
+}
+
 static bool all_digits(const char *s)
 {
     return *s && s[strspn(s, "0123456789")] == '\0';

@@ -165,6 +165,9 @@ conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zon
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */
+/* Is a source's driver built in? True where nobody knows. */
+bool conf_source_driver_check(const char *driver, char message[CONF_MESSAGE_MAX]);
+
 struct conf_checking {
     const struct conf *conf;
     const struct conf_file *file; /* the one looked at */

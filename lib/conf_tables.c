@@ -8,7 +8,7 @@
 
 static const struct conf_word log_formats[] = {{"logfmt", 0}, {"json", 1}, {0}};
 static const struct conf_word log_levels[] = {{"debug", 0}, {"info", 1}, {"warn", 2}, {"error", 3}, {0}};
-static const struct conf_word source_drivers[] = {{"postgresql", 0}, {0}};
+static const struct conf_word source_drivers[] = {{"postgresql", 0}, {"odbc", 1}, {0}};
 static const struct conf_word classes[] = {{"marketing", 0}, {"service", 1}, {"code", 2}, {0}};
 
 static const struct conf_key log_keys[] = {
@@ -220,10 +220,21 @@ const struct conf_key conf_main_keys[] = {
 #define S(field) offsetof(struct conf_source, field)
 const struct conf_key conf_source_keys[] = {
     {.name = "driver", .type = CONF_WORD, .at = S(driver), .words = source_drivers, .fallback = "postgresql",
-     .help = "The kind of database."},
-    {.name = "conninfo", .type = CONF_STR, .at = S(conninfo), .required = true, .secret = true, .owner = "extract",
+     .help = "The kind of database: `postgresql`, or `odbc` for any other that has an ODBC driver (built with meson's "
+             "feature `odbc`)."},
+    {.name = "conninfo", .type = CONF_STR, .at = S(conninfo), .secret = true, .owner = "extract",
      .form = conf_form_not_empty,
-     .help = "How to connect, as libpq keywords, with a user who may only read."},
+     .help = "`postgresql` needs it: how to connect, as libpq keywords, with a user who may only read."},
+    {.name = "connection", .type = CONF_STR, .at = S(connection), .secret = true, .owner = "extract",
+     .form = conf_form_not_empty,
+     .help = "`odbc` needs it: how to connect, as ODBC keywords (`DSN=…;UID=…;PWD=…` or `DRIVER=…;…`), with a user who "
+             "may only read."},
+    {.name = "setup", .type = CONF_STR_LIST, .at = S(setup), .owner = "extract", .form = conf_form_not_empty, .max = 32,
+     .help = "`odbc`: statements for the session, after connecting and before the rule's SQL."},
+    {.name = "memory_limit", .type = CONF_SIZE, .at = S(memory_limit_bytes), .fallback = "512MiB", .min = 16 << 20,
+     .max = (int64_t)64 << 30,
+     .help = "`odbc`: how much memory reading one result may take. Some drivers keep the whole result in memory; above "
+             "this the run fails."},
     {.name = "statement_timeout", .type = CONF_DURATION, .at = S(statement_timeout_ms), .fallback = "5m",
      .min = 100, .max = DAY_MS,
      .help = "A rule's SQL that takes longer is cancelled, and its run fails."},

@@ -51,7 +51,7 @@ class Lab:
         return self.state["data_dir"]
 
     def ports(self):
-        return {v for part in ("postgres", "rabbitmq") for k, v in self.state[part].items() if k.endswith("port")}
+        return {v for part in ("postgres", "rabbitmq", "mariadb") for k, v in self.state.get(part, {}).items() if k.endswith("port")}
 
     def save(self):
         path = os.path.join(self.dir, "lab.json")

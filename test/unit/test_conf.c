@@ -172,7 +172,7 @@ static void samples_show_every_key(void **state)
 {
     static const char *const files[CONF_KINDS][4] = {
         [CONF_KIND_MAIN] = {"smschain.yaml"},
-        [CONF_KIND_SOURCE] = {"sources/shop.yaml"},
+        [CONF_KIND_SOURCE] = {"sources/shop.yaml", "sources/mariadb.yaml.sample"},
         [CONF_KIND_TEMPLATE] = {"templates/repayment-reminder.liquid"},
         [CONF_KIND_GATEWAY] = {"gateways/alpha.yaml", "gateways/beta.yaml"},
         [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml"},
