@@ -298,23 +298,23 @@ static void not_ours(struct dispatcher *d, struct message *m, const struct claim
     }
 }
 
-static struct gateway_request *request_new(const struct dispatcher *d, const struct message *m, size_t room)
+static struct gateway_request *request_new(const struct message *m, size_t room)
 {
-    const struct text_record *r = m->record;
     struct gateway_request *q = xcalloc(1, sizeof(*q) + room * sizeof(q->items[0]));
-    q->text = r->text;
-    q->sender = r->sender != NULL && *r->sender != '\0' ? r->sender : d->gateway->sender;
-    q->encoding = r->encoding;
-    q->segments = r->segments;
     q->claimed_mono_ms = m->claimed_mono_ms;
     return q;
 }
 
-static void request_add(struct gateway_request *q, struct message *m)
+static void request_add(const struct dispatcher *d, struct gateway_request *q, struct message *m)
 {
+    const struct text_record *r = m->record;
     struct gateway_item *item = &q->items[q->count++];
-    struct seq_id id = {.sms_id = m->record->sms_id, .segment = CLAIM_SEGMENT, .attempt = m->attempt};
-    item->number = m->record->number;
+    struct seq_id id = {.sms_id = r->sms_id, .segment = CLAIM_SEGMENT, .attempt = m->attempt};
+    item->number = r->number;
+    item->text = r->text;
+    item->sender = r->sender != NULL && *r->sender != '\0' ? r->sender : d->gateway->sender;
+    item->encoding = r->encoding;
+    item->segments = r->segments;
     item->message = m;
     seq_id_format(&id, item->seq_id);
     q->claimed_mono_ms = MIN_OF(q->claimed_mono_ms, m->claimed_mono_ms);
@@ -338,8 +338,8 @@ static void send_claimed(struct dispatcher *d, struct message **claimed, size_t 
     for (size_t i = 0; i < count; i++) {
         struct gateway_request **q = &requests[request_of[i]];
         if (*q == NULL)
-            *q = request_new(d, claimed[i], MIN_OF((size_t)max, count));
-        request_add(*q, claimed[i]);
+            *q = request_new(claimed[i], MIN_OF((size_t)max, count));
+        request_add(d, *q, claimed[i]);
     }
     d->counters.submits += (int64_t)count;
     for (size_t i = 0; i < n; i++)

@@ -22,12 +22,12 @@
 
 struct gateway_item { /* one message of a request */
     int64_t number;
+    const char *text, *sender, *encoding;
+    int64_t segments;
     char seq_id[SEQ_ID_SIZE];
     void *message; /* the dispatcher's */
 };
 struct gateway_request {
-    const char *text, *sender, *encoding;
-    int64_t segments;
     int64_t claimed_mono_ms; /* when the oldest of its claims was asked for */
     size_t count;
     struct gateway_item items[];

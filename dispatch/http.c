@@ -3,7 +3,7 @@
 #include "lib/http.h"
 #include "dispatch/answer.h"
 #include "dispatch/gateway.h"
-#include "dispatch/request.h"
+#include "dispatch/submit.h"
 #include "lib/clock.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 struct gateway { /* of this driver */
     struct gateway_options opts;
-    struct request_template *template;
+    struct submit_template *template;
     struct answer_rules *rules;
     struct http_multi *multi;
     struct request request; /* the one being made */
@@ -39,18 +39,18 @@ static int http_fd(const struct gateway *g)
 
 static int build(struct gateway *g, const struct gateway_request *r)
 {
-    int64_t first = r->items[0].number;
-    auto_free int64_t *numbers = r->count > 1 ? xmalloc(r->count * sizeof(*numbers)) : NULL;
-    for (size_t i = 0; r->count > 1 && i < r->count; i++)
-        numbers[i] = r->items[i].number;
-    struct request_values v = {.numbers = r->count > 1 ? numbers : &first,
-                               .number_count = r->count,
-                               .text = r->text,
-                               .sender = r->sender,
-                               .encoding = r->encoding,
-                               .seq_id = r->items[0].seq_id,
-                               .segments = r->segments};
-    return request_build(g->template, &v, &g->request);
+    auto_free struct submit_message *messages = xmalloc(r->count * sizeof(*messages));
+    for (size_t i = 0; i < r->count; i++) {
+        const struct gateway_item *item = &r->items[i];
+        messages[i] = (struct submit_message){.number = item->number,
+                                              .text = item->text,
+                                              .sender = item->sender,
+                                              .encoding = item->encoding,
+                                              .seq_id = item->seq_id,
+                                              .segments = item->segments};
+    }
+    struct submit_values v = {.messages = messages, .count = r->count, .now_ms = clock_wall_ms()};
+    return submit_build(g->template, &v, &g->request);
 }
 
 static void keep_unmade(struct gateway *g, struct gateway_request *r)
@@ -162,16 +162,15 @@ static void http_turn(struct gateway *g)
  * it, and gives the address that is tried while the breaker is open. */
 static int make_probe_url(struct gateway *g, char **ret_why)
 {
-    static const int64_t number = 491700000000;
-    struct request_values v = {.numbers = &number,
-                               .number_count = 1,
-                               .text = "x",
-                               .sender = "x",
-                               .encoding = "gsm7",
-                               .seq_id = "1.1.1",
-                               .segments = 1};
+    static const struct submit_message message = {.number = 491700000000,
+                                                  .text = "x",
+                                                  .sender = "x",
+                                                  .encoding = "gsm7",
+                                                  .seq_id = "1.1.1",
+                                                  .segments = 1};
+    struct submit_values v = {.messages = &message, .count = 1, .now_ms = clock_wall_ms()};
     struct http_url url = {0};
-    int rc = request_build(g->template, &v, &g->request);
+    int rc = submit_build(g->template, &v, &g->request);
     if (rc < 0) {
         *ret_why = xstrdup(g->request.error);
     } else if (!http_url_parse(g->request.url.data, &url)) {
@@ -192,7 +191,7 @@ static void http_close(struct gateway *g)
     http_multi_free(g->multi);
     if (g->template != NULL)
         request_deinit(&g->request);
-    request_template_free(g->template);
+    submit_template_free(g->template);
     answer_free(g->rules);
     free(g->read);
     free(g->probe_url);
@@ -221,9 +220,9 @@ static int http_open(const struct gateway_options *opts, struct gateway **ret, c
 {
     struct gateway *g = xcalloc(1, sizeof(*g));
     *g = (struct gateway){.opts = *opts, .read = xcalloc(1, sizeof(*g->read))};
-    int rc = request_compile(opts->conf, &g->template, ret_why);
+    int rc = submit_compile(opts->conf, &g->template, ret_why);
     if (rc == 0) {
-        request_init(&g->request, g->template);
+        submit_init(&g->request, g->template);
         rc = answer_compile(opts->conf, &g->rules, ret_why);
     }
     if (rc == 0)

@@ -24,11 +24,17 @@ static bool same_answer(const struct conf_answer *a, const struct conf_answer *b
            str(a->reason, b->reason) && str(a->refused_numbers, b->refused_numbers);
 }
 
-static bool same_request(const struct conf_gateway *a, const struct conf_gateway *b)
+static bool same_request(const struct conf_request *a, const struct conf_request *b)
 {
-    return str(a->request.method, b->request.method) && str(a->request.url, b->request.url) &&
-           str(a->request.body, b->request.body) && same_map(&a->request.headers, &b->request.headers) &&
-           a->request.numbers_max == b->request.numbers_max;
+    return str(a->method, b->method) && str(a->url, b->url) && str(a->body, b->body) &&
+           same_map(&a->headers, &b->headers) && same_map(&a->parameters, &b->parameters) &&
+           a->numbers_max == b->numbers_max && a->messages_max == b->messages_max &&
+           str(a->message, b->message) && str(a->message_separator, b->message_separator);
+}
+
+static bool same_sign(const struct conf_sign *a, const struct conf_sign *b)
+{
+    return a->algorithm == b->algorithm && a->form == b->form && str(a->key, b->key) && str(a->text, b->text);
 }
 
 static bool same_http(const struct conf_http *a, const struct conf_http *b)
@@ -54,8 +60,8 @@ static bool same_limits(const struct conf_gateway *a, const struct conf_gateway 
 bool same_gateway(const struct conf_gateway *a, const struct conf_gateway *b)
 {
     if (!str(a->name, b->name) || !str(a->driver, b->driver) || !str(a->sender, b->sender) ||
-        !same_http(&a->http, &b->http) || !same_limits(a, b) || !same_request(a, b) ||
-        a->answer_count != b->answer_count)
+        !same_http(&a->http, &b->http) || !same_limits(a, b) || !same_request(&a->request, &b->request) ||
+        !same_sign(&a->sign, &b->sign) || a->answer_count != b->answer_count)
         return false;
     for (size_t i = 0; i < a->answer_count; i++)
         if (!same_answer(&a->answers[i], &b->answers[i]))

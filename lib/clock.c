@@ -121,8 +121,9 @@ static bool take_zone(const char **s, int *ret_offset_s)
     if (!take_char(s, "+-"))
         return false;
     int hours = take_digits(s, 2);
-    if (hours < 0 || hours > 23 || !take_char(s, ":"))
+    if (hours < 0 || hours > 23)
         return false;
+    (void)take_char(s, ":"); /* ISO 8601's other form has none, and gateways write it */
     int minutes = take_digits(s, 2);
     if (minutes < 0 || minutes > 59)
         return false;

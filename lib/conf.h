@@ -13,6 +13,7 @@
 #pragma once
 #include "lib/base.h"
 #include "lib/buf.h"
+#include "lib/digest.h"
 #include "lib/record.h"
 #include "lib/log.h"
 #include "lib/state.h"
@@ -147,6 +148,25 @@ struct conf_route {
     int line;
 };
 
+struct conf_request { /* templates: lib/request.h has the names that they know */
+    char *method, *url, *body;
+    struct conf_map headers, parameters;
+    int url_line, body_line;
+    /* Of a gateway's submit request only: */
+    int64_t numbers_max;  /* 1: how many numbers of equal text and sender share a request */
+    int64_t messages_max; /* 1: how many messages, each with its own text */
+    char *message, *message_separator; /* a template made for each of them, joined: the name `messages` */
+    int message_line;
+};
+
+#define CONF_SIGN_KEYED 16
+struct conf_sign { /* the name `signature` in a request's templates */
+    int algorithm; /* enum digest_algorithm; | CONF_SIGN_KEYED: HMAC */
+    enum digest_form form;
+    char *key, *text; /* text: a template, "" : requests are not signed */
+    int text_line;
+};
+
 enum conf_missed { CONF_MISSED_RUN_ONCE, CONF_MISSED_SKIP };
 struct conf_rule {
     char *name, *file;
@@ -254,13 +274,8 @@ struct conf_gateway {
     int64_t breaker_failures, breaker_pause_ms; /* so many connection failures in a row open it for so long */
     char *sender;
     struct conf_http http;
-    struct { /* driver http; each a template over number (digits without a plus), numbers (a list of them), text,
-                sender, seq_id, encoding, segments */
-        char *method, *url, *body;
-        struct conf_map headers;
-        int64_t numbers_max; /* 1: how many numbers of equal text and sender share a request */
-        int url_line, body_line;
-    } request;
+    struct conf_sign sign;
+    struct conf_request request; /* driver http */
     struct conf_answer *answers;
     size_t answer_count;
     struct {

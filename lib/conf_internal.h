@@ -184,6 +184,16 @@ void conf_check_report(struct conf_checking *k, const struct conf_gateway *g);  
 #define CONF_ROLE_BIT(role) (1u << (role))
 const struct conf_node *conf_check_posts(struct conf_checking *k, const char *section,
                                          const struct conf_posts *posts, unsigned may, unsigned *ret_roles);
+/* A request's templates: the names that stand in them, a bit each, by their place in conf_request_name. */
+struct conf_request_names {
+    const char *const *own; /* the caller's names; NULL at the end */
+    uint64_t url, headers, parameters, body, sign, all;
+    bool ok; /* all compile and know their names */
+};
+uint64_t conf_request_bit(const struct conf_request_names *n, const char *name);
+void conf_check_request(struct conf_checking *k, const struct conf_request *c, const struct conf_sign *sign,
+                        const char *path, struct conf_request_names *n); /* path: "request" */
+void conf_check_submit(struct conf_checking *k, const struct conf_gateway *g);
 void conf_check_http(struct conf_checking *k, const struct conf_http *h, const char *path); /* path "": the file's own keys */
 /* Compiles a template that is the value of n. NULL: said where and why. */
 struct template *conf_check_template(struct conf_checking *k, const struct conf_node *n, const char *text);

@@ -62,3 +62,21 @@ extern const struct conf_table conf_main_inbound_table; /* section inbound of sm
     {.name = "proxy", .type = CONF_SECTION, .table = &PREFIX##_proxy_table, .owner = (OWNER),                  \
      .help = "A proxy on the way."}
 extern const struct conf_word conf_auth_words[], conf_tls_words[];
+
+extern const struct conf_table conf_sign_table, conf_submit_table; /* of struct conf_sign, struct conf_request */
+/* The rows url, method, headers, parameters and body: what every request has. */
+#define CONF_REQUEST_ROWS                                                                                      \
+    {.name = "method", .type = CONF_WORD, .at = offsetof(struct conf_request, method), .words = conf_methods, \
+     .fallback = "POST", .help = "The HTTP method."},                                                         \
+    {.name = "url", .type = CONF_STR, .at = offsetof(struct conf_request, url),                               \
+     .line_at = offsetof(struct conf_request, url_line), .required = true, .form = conf_form_url,              \
+     .help = "The address, a template."},                                                                      \
+    {.name = "headers", .type = CONF_MAP, .at = offsetof(struct conf_request, headers), .max = 32,            \
+     .secret = true, .form = conf_form_one_line, .help = "Headers; each value is a template."},                \
+    {.name = "parameters", .type = CONF_MAP, .at = offsetof(struct conf_request, parameters), .max = 64,      \
+     .secret = true,                                                                                           \
+     .help = "Names and their values, each a template: the name `parameters` is all of them, percent-encoded " \
+             "and sorted by name, for an address, a form or a signature."},                                    \
+    {.name = "body", .type = CONF_STR, .at = offsetof(struct conf_request, body),                             \
+     .line_at = offsetof(struct conf_request, body_line), .max = 65536, .help = "The body, a template."}
+extern const struct conf_word conf_methods[];

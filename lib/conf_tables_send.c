@@ -8,7 +8,6 @@ static const struct conf_word missed_words[] = {
 static const struct conf_word start_words[] = {{"when_read", false}, {"at_once", true}, {0}};
 static const struct conf_word lanes[] = {{"bulk", 0}, {"instant", 1}, {0}};
 static const struct conf_word gateway_drivers[] = {{"http", 0}, {0}};
-static const struct conf_word methods[] = {{"GET", 0}, {"POST", 1}, {"PUT", 2}, {0}};
 static const struct conf_word answer_kinds[] = {{"accepted", ANSWER_ACCEPTED},
                                                 {"refused", ANSWER_REFUSED},
                                                 {"throttled", ANSWER_THROTTLED},
@@ -100,27 +99,8 @@ static const struct conf_table answer_table = {
     .size = sizeof(struct conf_answer), .line_at = A(line), .keys = answer_keys};
 
 #define G(field) offsetof(struct conf_gateway, field)
-const struct conf_word conf_auth_words[] = {{"none", 0}, {"basic", 1}, {"bearer", 2}, {0}};
-const struct conf_word conf_tls_words[] = {{"auto", 0}, {"1.2", 1}, {"1.3", 2}, {0}};
 CONF_HTTP_TABLES(gateway, struct conf_gateway, http);
 
-static const struct conf_key request_keys[] = {
-    {.name = "method", .type = CONF_WORD, .at = G(request.method), .words = methods, .fallback = "POST",
-     .help = "The HTTP method."},
-    {.name = "url", .type = CONF_STR, .at = G(request.url), .line_at = G(request.url_line), .required = true,
-     .form = conf_form_url,
-     .help = "The address, a template."},
-    {.name = "headers", .type = CONF_MAP, .at = G(request.headers), .max = 32, .secret = true,
-     .form = conf_form_one_line,
-     .help = "Headers; each value is a template."},
-    {.name = "body", .type = CONF_STR, .at = G(request.body), .line_at = G(request.body_line), .max = 65536,
-     .help = "The body, a template."},
-    {.name = "numbers_max", .type = CONF_INT, .at = G(request.numbers_max), .fallback = "1", .min = 1, .max = 1000,
-     .unit = "numbers",
-     .help = "How many messages of equal text and sender may share one request (then the request uses `numbers`)."},
-    {0},
-};
-static const struct conf_table request_table = {.keys = request_keys};
 
 const struct conf_key conf_gateway_keys[] = {
     {.name = "driver", .type = CONF_WORD, .at = G(driver), .words = gateway_drivers, .fallback = "http",
@@ -155,9 +135,14 @@ const struct conf_key conf_gateway_keys[] = {
     {.name = "sender", .type = CONF_STR, .at = G(sender), .max = 32,
      .help = "Whom messages are from, where the rule does not say."},
     CONF_HTTP_ROWS(gateway, "dispatch"),
-    {.name = "request", .type = CONF_SECTION, .table = &request_table, .required = true, .owner = "dispatch",
-     .help = "The request: templates over `number` (digits without a plus), `numbers` (a list), `text`, "
-             "`sender`, `seq_id`, `encoding` (`gsm7` or `ucs2`) and `segments`."},
+    {.name = "sign", .type = CONF_SECTION, .table = &conf_sign_table, .at = G(sign), .owner = "dispatch",
+     .help = "Where requests are signed: then their templates know `signature`."},
+    {.name = "request", .type = CONF_SECTION, .table = &conf_submit_table, .at = G(request), .required = true,
+     .owner = "dispatch",
+     .help = "The request: templates over `number` (digits without a plus), `numbers` (a list), `text`, `sender`, "
+             "`seq_id`, `encoding` (`gsm7` or `ucs2`), `segments`, `request_id` (the seq_id of its first message: "
+             "never the same twice), `timestamp` (seconds since 1970), `nonce`, `parameters`, `messages` and "
+             "`signature`."},
     {.name = "answer", .type = CONF_TABLES, .at = G(answers), .count_at = G(answer_count), .table = &answer_table,
      .required = true, .min = 1, .max = 64,
      .help = "How to read the answer: the first line that fits decides. If none fits, the attempt is in doubt."},

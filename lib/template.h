@@ -1,7 +1,7 @@
 /* Templates in Liquid's syntax (shopify.github.io/liquid): compiled once, rendered many times. Pure: no I/O, no log.
  * Now: text, {{ name }}, {{ name | filter: arg, arg | … }}, {{- -}}, {% comment %}, {% raw %}; literals "…", '…', numbers,
  * true, false, nil. Filters: default, date, money, upcase, downcase, capitalize, strip, truncate, append, prepend,
- * replace, url_encode, json, join, size. The parser makes a tree of nodes, so that tags with bodies find their place. */
+ * replace, url_encode, json, xml_escape, base64_encode, md5, sha1, sha256, join, size. The parser makes a tree of nodes, so that tags with bodies find their place. */
 #pragma once
 #include "lib/base.h"
 #include "lib/buf.h"

@@ -270,52 +270,6 @@ static int filter_replace(struct render *r, const struct filter_call *call, stru
     return set_room(v, room, len);
 }
 
-/* ---- for requests ---- */
-
-static int take_buf(struct render *r, const struct filter_call *call, struct value *v, const struct buf *b)
-{
-    char *room = render_room(r, call, b->overflowed ? r->max + 1 : b->len);
-
-    if (!room)
-        return -EINVAL;
-    if (b->len > 0)
-        memcpy(room, b->data, b->len);
-    return set_room(v, room, b->len);
-}
-
-static int filter_url_encode(struct render *r, const struct filter_call *call, struct value *v,
-                             struct value *args, const struct value *named)
-{
-    auto_buf b = {.max = r->max};
-    int code = value_text(r, call, v);
-
-    if (code < 0)
-        return code;
-    buf_add_url_encoded(&b, v->str, v->len);
-    return take_buf(r, call, v, &b);
-}
-
-static int filter_json(struct render *r, const struct filter_call *call, struct value *v, struct value *args,
-                       const struct value *named)
-{
-    auto_buf b = {.max = r->max};
-
-    if (v->type == VALUE_TRUE || v->type == VALUE_FALSE || v->type == VALUE_NUMBER)
-        return value_text(r, call, v);
-    if (v->type == VALUE_STR) {
-        buf_add_json_str(&b, v->str, v->len);
-        return take_buf(r, call, v, &b);
-    }
-    buf_add_char(&b, '[');
-    for (size_t i = 0; i < v->count; i++) {
-        if (i > 0)
-            buf_add_char(&b, ',');
-        buf_add_json_str(&b, v->items[i], strlen(v->items[i]));
-    }
-    buf_add_char(&b, ']');
-    return take_buf(r, call, v, &b);
-}
-
 /* ---- lists ---- */
 
 static int filter_join(struct render *r, const struct filter_call *call, struct value *v, struct value *args,
@@ -378,6 +332,11 @@ const struct filter template_filters[] = {
     {"replace", 1, 2, {NULL}, false, filter_replace, NULL},
     {"url_encode", 0, 0, {NULL}, false, filter_url_encode, NULL},
     {"json", 0, 0, {NULL}, false, filter_json, NULL},
+    {"xml_escape", 0, 0, {NULL}, false, filter_xml_escape, NULL},
+    {"base64_encode", 0, 0, {NULL}, false, filter_base64_encode, NULL},
+    {"md5", 0, 0, {NULL}, false, filter_md5, NULL},
+    {"sha1", 0, 0, {NULL}, false, filter_sha1, NULL},
+    {"sha256", 0, 0, {NULL}, false, filter_sha256, NULL},
     {"join", 0, 1, {NULL}, false, filter_join, NULL},
     {"size", 0, 0, {NULL}, false, filter_size, NULL},
 };

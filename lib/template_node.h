@@ -113,7 +113,8 @@ bool value_whole_number(const struct value *v, int64_t *ret); /* a whole number,
 
 typedef int filter_apply(struct render *r, const struct filter_call *call, struct value *v,
                          struct value *args, const struct value *named);
-filter_apply filter_date, filter_money;
+filter_apply filter_date, filter_money, filter_url_encode, filter_json, filter_xml_escape,
+    filter_base64_encode, filter_md5, filter_sha1, filter_sha256;
 const char *filter_date_check(size_t index, const char *text, size_t len);
 const char *filter_money_check(size_t index, const char *text, size_t len);
 

@@ -21,7 +21,7 @@ from servers import LabError, free_port, wait_for  # noqa: E402
 BUILD = pathlib.Path(os.environ.get("SMSCHAIN_BUILD", ROOT / "build-test"))
 SECONDS = 40
 PASSWORD = "callback-db-password"
-TOKENS = {"alpha": "alpha-token-0123456789", "beta": "beta-token-0123456789"}
+TOKENS = {name: f"{name}-token-0123456789" for name in ("alpha", "beta", "kannel", "twilio", "infobip", "aliyun")}
 STATES = {"queued": 0, "submitted": 10, "in_doubt": 20, "accepted": 30, "stale": 40, "suppressed": 41, "cancelled": 42,
           "render_error": 43, "unknown": 50, "expired": 60, "rejected": 70, "undelivered": 80, "delivered": 90}
 QUEUES = ["sms.update.0", "sms.dead"]

@@ -27,6 +27,14 @@ static const char *const variables[] = {
     "SMSCHAIN_ALPHA_TOKEN",
     "SMSCHAIN_BETA_TOKEN",
     "SMSCHAIN_BETA_KEY",
+    "SMSCHAIN_KANNEL_PASSWORD",
+    "SMSCHAIN_KANNEL_TOKEN",
+    "SMSCHAIN_TWILIO_AUTH_TOKEN",
+    "SMSCHAIN_TWILIO_TOKEN",
+    "SMSCHAIN_INFOBIP_KEY",
+    "SMSCHAIN_INFOBIP_TOKEN",
+    "SMSCHAIN_ALIYUN_SECRET",
+    "SMSCHAIN_ALIYUN_TOKEN",
 };
 
 static void set_variables(void)
@@ -74,7 +82,7 @@ static void samples_load(void **state)
 
     assert_int_equal(c->rule_count, 12);
     assert_int_equal(c->template_count, 16);
-    assert_int_equal(c->gateway_count, 2);
+    assert_int_equal(c->gateway_count, 6);
     assert_int_equal(c->source_count, 1);
     assert_int_equal(c->main.callback.flush_interval_ms, 60000);
     assert_int_equal(c->main.callback.flush_bytes, 16 << 20);
@@ -113,16 +121,19 @@ static void samples_load(void **state)
 static void each_service_needs_its_own_secrets(void **state)
 {
     static const struct {
-        const char *section, *needs[8];
+        const char *section, *needs[16];
     } services[] = {
         {"extract",
          {"SMSCHAIN_EXTRACT_DB_PASSWORD", "SMSCHAIN_EXTRACT_BROKER_PASSWORD", "SMSCHAIN_SHOP_CONNINFO"}},
         {"render", {"SMSCHAIN_RENDER_BROKER_PASSWORD"}},
         {"dispatch",
-         {"SMSCHAIN_DISPATCH_DB_PASSWORD", "SMSCHAIN_DISPATCH_BROKER_PASSWORD", "SMSCHAIN_BETA_KEY"}},
+         {"SMSCHAIN_DISPATCH_DB_PASSWORD", "SMSCHAIN_DISPATCH_BROKER_PASSWORD", "SMSCHAIN_BETA_KEY",
+          "SMSCHAIN_KANNEL_PASSWORD", "SMSCHAIN_KANNEL_TOKEN", "SMSCHAIN_TWILIO_AUTH_TOKEN",
+          "SMSCHAIN_TWILIO_TOKEN", "SMSCHAIN_INFOBIP_KEY", "SMSCHAIN_INFOBIP_TOKEN", "SMSCHAIN_ALIYUN_SECRET"}},
         {"callback",
          {"SMSCHAIN_CALLBACK_DB_PASSWORD", "SMSCHAIN_CALLBACK_BROKER_PASSWORD", "SMSCHAIN_ALPHA_TOKEN",
-          "SMSCHAIN_BETA_TOKEN"}},
+          "SMSCHAIN_BETA_TOKEN", "SMSCHAIN_KANNEL_TOKEN", "SMSCHAIN_TWILIO_TOKEN", "SMSCHAIN_INFOBIP_TOKEN",
+          "SMSCHAIN_ALIYUN_TOKEN"}},
         {"operator", {"SMSCHAIN_OPERATOR_DB_PASSWORD", "SMSCHAIN_OPERATOR_BROKER_PASSWORD"}},
     };
 
@@ -170,11 +181,12 @@ static void keys_shown(const struct conf_table *t, const char *samples)
 
 static void samples_show_every_key(void **state)
 {
-    static const char *const files[CONF_KINDS][4] = {
+    static const char *const files[CONF_KINDS][8] = {
         [CONF_KIND_MAIN] = {"smschain.yaml"},
         [CONF_KIND_SOURCE] = {"sources/shop.yaml", "sources/mariadb.yaml.sample"},
         [CONF_KIND_TEMPLATE] = {"templates/repayment-reminder.liquid"},
-        [CONF_KIND_GATEWAY] = {"gateways/alpha.yaml", "gateways/beta.yaml"},
+        [CONF_KIND_GATEWAY] = {"gateways/alpha.yaml", "gateways/beta.yaml", "gateways/aliyun-like.yaml",
+                               "gateways/infobip-like.yaml"},
         [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml"},
     };
 

@@ -238,12 +238,14 @@ static void turn_until(struct lot *l, const int *counter, int wanted)
 static void send_one(struct lot *l, const char *path)
 {
     struct gateway_request *r = xcalloc(1, sizeof(*r) + sizeof(r->items[0]));
-    r->text = path;
-    r->sender = r->encoding = "";
-    r->segments = 1;
     r->claimed_mono_ms = clock_mono_ms();
     r->count = 1;
-    r->items[0] = (struct gateway_item){.number = 491711234567, .seq_id = "1.1.1"};
+    r->items[0] = (struct gateway_item){.number = 491711234567,
+                                        .text = path,
+                                        .sender = "",
+                                        .encoding = "",
+                                        .segments = 1,
+                                        .seq_id = "1.1.1"};
     seen.in_send = true;
     l->driver->send(l->g, r);
     seen.in_send = false;
