@@ -78,7 +78,7 @@ static void forget_matches(struct told *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         steps[i].fate = TOLD_OPEN;
-        steps[i].claimed = false;
+        steps[i].claimed = steps[i].foreign = false;
         if (!steps[i].named)
             steps[i].id = (struct seq_id){0};
     }

@@ -36,6 +36,9 @@ void apply_view_deinit(struct apply_view *v);
 int must_check apply_round(struct apply *a, struct told *steps, size_t count, struct apply_keys *ret_keys);
 int must_check apply_read(struct apply *a, struct told *steps, size_t count, struct apply_view *ret);
 int must_check apply_read_maps(struct apply *a, const struct told *steps, size_t count, struct apply_view *v);
+/* Marks reports that name an attempt of another gateway; after the claims are read. */
+int must_check apply_read_foreign(struct apply *a, struct told *steps, size_t count,
+                                  const struct apply_view *v);
 int must_check apply_write(struct apply *a, const struct fold *f);
 int must_check apply_park(struct apply *a, const struct told *steps, size_t count);
 int must_check apply_unpark(struct apply *a, const struct gateways *gateways, const struct apply_keys *keys);

@@ -2,6 +2,7 @@
  * and tried all together every hour. Bodies that nobody can read go to quarantine in the same transactions.
  */
 #include "callback/apply_internal.h"
+#include "callback/hash.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mq.h"
@@ -85,6 +86,19 @@ static int write_parked(struct apply *a, const struct told *steps, size_t count,
     return db_run(a->o.db, &sql_park_write, p, NULL);
 }
 
+/* Once, however often it is told: who posts such a thing posts it more than once. */
+static void put_foreign(const struct told *t, struct columns *c)
+{
+    size_t n = c->count++;
+    told_encode(t, &c->bodies[n]);
+    c->texts[0][n] = t->gateway->text;
+    c->texts[1][n] = "wrong_gateway";
+    c->texts[2][n] = "the report names an attempt that was made through another gateway; it changes nothing";
+    c->texts[3][n] = c->bodies[n].data;
+    c->digests[n] = (int64_t)hash_int((uint64_t)told_event_digest(t), t->id.sms_id);
+    c->times[n] = t->at;
+}
+
 static int write_quarantine(struct apply *a, const struct told *steps, size_t count, size_t capacity)
 {
     cleanup_with(columns_deinit) struct columns c;
@@ -92,6 +106,8 @@ static int write_quarantine(struct apply *a, const struct told *steps, size_t co
     columns_init(&c, capacity);
     for (size_t i = 0; i < count; i++) {
         const struct told *t = &steps[i];
+        if (t->fate == TOLD_FOREIGN)
+            put_foreign(t, &c);
         if (t->step != STEP_QUARANTINE)
             continue;
         size_t n = c.count++;
@@ -116,7 +132,7 @@ static int delete_applied(struct apply *a, const struct told *steps, size_t coun
     auto_free int64_t *ids = xcalloc(count + 1, sizeof(*ids));
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        if (steps[i].parked_id > 0 && steps[i].fate == TOLD_APPLIED)
+        if (steps[i].parked_id > 0 && (steps[i].fate == TOLD_APPLIED || steps[i].fate == TOLD_FOREIGN))
             ids[n++] = steps[i].parked_id;
     }
     if (n == 0)
@@ -132,7 +148,7 @@ int apply_park(struct apply *a, const struct told *steps, size_t count)
     int r = 0;
     for (size_t i = 0; i < count; i++) {
         parked += steps[i].fate == TOLD_PARKED && steps[i].parked_id == 0;
-        quarantined += steps[i].step == STEP_QUARANTINE;
+        quarantined += steps[i].step == STEP_QUARANTINE || steps[i].fate == TOLD_FOREIGN;
     }
     if (parked > 0)
         r = write_parked(a, steps, count, parked);

@@ -211,5 +211,7 @@ int apply_read(struct apply *a, struct told *steps, size_t count, struct apply_v
         r = read_rows(a, steps, count, ret);
     if (r == 0)
         r = read_claims(a, steps, count, ret);
+    if (r == 0)
+        r = apply_read_foreign(a, steps, count, ret);
     return r;
 }

@@ -205,6 +205,10 @@ static void fold_named(struct folding *w, struct told *t)
         park(w, t);
         return;
     }
+    if (t->foreign) {
+        t->fate = TOLD_FOREIGN;
+        return;
+    }
     if (t->msg_id && (t->step == STEP_ACCEPTED || t->step == STEP_STATUS))
         enter_map(w, t, row);
     tell(w, t, row);

@@ -15,7 +15,9 @@
 enum told_fate {
     TOLD_OPEN = 0,
     TOLD_APPLIED,
-    TOLD_PARKED, /* its predecessor is not known yet */
+    TOLD_PARKED,  /* its predecessor is not known yet */
+    TOLD_FOREIGN, /* a report that names another gateway's attempt: it changes nothing, and a person is told
+                   */
 };
 struct told {
     struct seq_id id; /* sms_id 0: not known; a report is told by its msg_id and finds it in the fold */
@@ -31,6 +33,7 @@ struct told {
     int16_t segments;
     bool named;   /* it says itself which attempt it is about */
     bool claimed; /* that attempt's claim is in the table */
+    bool foreign; /* …and it is another gateway's */
     bool instant;
     enum told_fate fate;
 };

@@ -252,3 +252,39 @@ def raw_to(port, data, seconds=10):
         except (socket.timeout, ConnectionResetError):
             pass
     return got
+
+
+def test_another_gateways_message_is_not_moved(world):
+    """A report by our reference moves only what went through its own gateway; else it is shown, once, and changes nothing."""
+    w = world({"one": "\n  token: token-of-one\n" + JSON_REPORT, "two": "\n  token: token-of-two\n" + JSON_REPORT})
+    w.start()
+
+    def settled(condition):
+        w.settled(condition, seconds=10, dump=lambda: [w.sql(f"SELECT * FROM {x}") for x in ("quarantine", "parked", "event")] + [w.states()])
+    ids = w.messages(4, gateway="two")
+    by = {g: lambda s, i, word="OK", g=g: w.post(None, path=f"/report/{g}/token-of-{g}",
+                                                 body=json.dumps({"id": i, "status": word, "ref": f"{s}.1.1"}))[0]
+          for g in ("one", "two")}
+    w.publish([r for s in ids[:2] for r in (w.submitted(s, gateway="two"), w.accepted(s, f"m{s}", gateway="two"))])
+    settled(lambda: [w.states()[s] for s in ids[:2]] == ["accepted"] * 2)
+    assert by["one"](ids[0], f"m{ids[0]}", "NO") == 200  # known, and the row says whose it is
+    assert by["one"](ids[0], f"m{ids[0]}", "NO") == 200
+    assert by["one"](ids[2], "x1", "NO") == 200          # the claim is all there is so far
+    settled(lambda: w.one("SELECT count(*) FROM quarantine") == 2)
+    later = (ids[0] >> 36 << 36) + 1000                  # not known yet: waits, and is found wrong when it comes
+    assert by["one"](later, "x2", "NO") == 200
+    settled(lambda: w.one("SELECT count(*) FROM parked") == 1)
+    w.next[ids[0] >> 36] = 1000
+    assert w.messages(1, gateway="two") == [later]
+    w.publish([w.submitted(later, gateway="two")])
+    settled(lambda: w.one("SELECT count(*) FROM quarantine") == 3 and w.one("SELECT count(*) FROM parked") == 0)
+    assert w.sql("SELECT DISTINCT gateway, reason FROM quarantine") == [("one", "wrong_gateway")]
+    assert w.one("SELECT count(*) FROM event") == 0 and w.one("SELECT count(*) FROM msg_map") == 2
+    assert [w.states()[s] for s in ids + [later]] == ["accepted", "accepted", "queued", "queued", "submitted"]
+    for s in (ids[0], ids[2], ids[3], later):            # its own gateway may
+        assert by["two"](s, f"m{s}") == 200
+    w.publish([w.submitted(ids[3], gateway="two")])
+    settled(lambda: [w.states()[s] for s in ids + [later]] == ["delivered", "accepted", "delivered", "delivered", "delivered"])
+    assert w.one("SELECT count(*) FROM quarantine") == 3
+    w.check_stats()
+    w.stop()
