@@ -90,6 +90,18 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 done, 1 refused (no number, bad lines, no such file), 2 usage, 3 imported, but bad lines "
      "were\n"
      "left out, 4 database not reachable, 5 bad configuration.\n"},
+    {"why", cmd_why, "what became of a number: every message to it, and why not",
+     " NUMBER [--rule RULE] [--since TIME] [--limit N] [--whole-number] [--json]\n"
+     "Every message to the number with its story and what it waits for or why it ended so; every row of it that\n"
+     "became no message (duplicate of which run, suppressed, invalid); and what the rules' runs made of it, also\n"
+     "that it was not in a result, with the file and line of the rule's SQL. The number is masked.\n"
+     "  --rule     only that rule, and all its runs instead of the last one of each rule\n"
+     "  --since    runs that are so old at most: 90s, 15m, 2h, 3d (default 7d)\n"
+     "  --limit    so many messages, rows and runs at most (default 50)\n"
+     "NUMBER may also be what stands in the number's column and is none: invalid rows are found by it.\n"
+     "Examples:\n"
+     "  smschain why 0171-1234567\n"
+     "  smschain why +491711234567 --rule repayment-reminder --since 30d\n" CODES_DB},
     {"dead", cmd_dead, "bodies that no service could process: look, give back, drop",
      " list [--all] [--queue QUEUE] [--json]\n"
      "       smschain dead show ID [--whole] [--json]\n"

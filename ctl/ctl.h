@@ -52,6 +52,7 @@ int cmd_accept_database(struct ctl *c);
 int cmd_dead(struct ctl *c);
 int cmd_quarantine(struct ctl *c);
 int cmd_requeue(struct ctl *c);
+int cmd_why(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
