@@ -6,7 +6,7 @@
 
 #define NUMBER_DIGITS_MAX 15 /* ITU-T E.164 */
 
-enum format_kind { FORMAT_LIST, FORMAT_JSON, FORMAT_FORM };
+enum format_kind { FORMAT_LIST, FORMAT_JSON, FORMAT_FORM, FORMAT_XML };
 struct format {
     const struct conf_gateway *gateway; /* borrowed: lives as long as the configuration */
     const struct conf_format *conf;
@@ -18,7 +18,7 @@ struct format {
 static enum format_kind kind_of(const char *word)
 {
     static const char *const words[] = {
-        [FORMAT_LIST] = "list", [FORMAT_JSON] = "json", [FORMAT_FORM] = "form"};
+        [FORMAT_LIST] = "list", [FORMAT_JSON] = "json", [FORMAT_FORM] = "form", [FORMAT_XML] = "xml"};
     for (size_t i = 0; word && i < COUNT_OF(words); i++) {
         if (strcmp(words[i], word) == 0)
             return (enum format_kind)i;
@@ -201,6 +201,8 @@ static const char *read_text(const struct format *f, struct reading *r, const st
         start += 3;
         len -= 3;
     }
+    if (f->kind == FORMAT_XML)
+        return format_read_xml(r, start, len);
     return f->kind == FORMAT_JSON ? format_read_json(r, start, len) : format_read_list(r, start, len);
 }
 

@@ -83,6 +83,7 @@ void reading_refuse(struct reading *r, const char *reason, const char *error, co
 /* NULL: all records were taken or refused singly. Else what is wrong with the whole; static. */
 const char *format_read_list(struct reading *r, const char *text, size_t len);
 const char *format_read_json(struct reading *r, const char *text, size_t len);
+const char *format_read_xml(struct reading *r, const char *text, size_t len);
 const char *format_read_form(struct reading *r, const struct posted *request);
 
 /* RFC 3986 section 2.1, and '+' for a space as forms write it. A percent sign that begins no escape is kept.

@@ -228,7 +228,7 @@ extern const char *const conf_role_words[ROLE_COUNT];
 /* How a request is cut into records, and where the fields of each stand; the same keys in all sections that read what
  * a gateway posts (reader: callback/format.h). */
 struct conf_format {
-    char *kind;                 /* key "format": "list" "json" "form" */
+    char *kind;                 /* key "format": "list" "json" "form" "xml" */
     struct str_list fields;     /* list: roles in order, - (skipped) */
     char *record_separator, *field_separator;
     char *parameter;            /* list: query parameter or form field that holds it; "", or a request without it: the raw

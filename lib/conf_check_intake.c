@@ -65,7 +65,7 @@ static bool check_format(const struct section *s, unsigned *ret_roles)
     if (strcmp(f->kind, "list") != 0) {
         for (int i = 0; i < ROLE_COUNT; i++)
             *ret_roles |= f->at[i] && *f->at[i] ? CONF_ROLE_BIT(i) : 0;
-        if (!strcmp(f->kind, "json"))
+        if (strcmp(f->kind, "form") != 0)
             check_pointers(s);
         return true;
     }

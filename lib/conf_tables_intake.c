@@ -7,7 +7,7 @@ const char *const conf_role_words[ROLE_COUNT] = {"msg_id", "number",    "status"
 
 /* A row a key, not a line a field. */
 /* clang-format off */
-static const struct conf_word formats[] = {{"list", 0}, {"json", 1}, {"form", 2}, {0}};
+static const struct conf_word formats[] = {{"list", 0}, {"json", 1}, {"form", 2}, {"xml", 3}, {0}};
 static const struct conf_word id_forms[] = {{"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
 static const struct conf_word answer_id_forms[] = {{"", 0}, {"as_given", 0}, {"hex", 1}, {"decimal", 2}, {0}};
 
@@ -65,7 +65,7 @@ static const struct conf_table auth_table = {.keys = auth_keys};
 /* Where a field stands: list has `fields` instead. */
 #define POSTS_ROLE(section, word, role, what)                                                                  \
     {.name = word, .type = CONF_STR, .at = G(section.posts.format.at[role]), .max = 256,                              \
-     .help = "json: pointer within a record to " what "; form: the parameter."}
+     .help = "json, xml: pointer within a record to " what "; form: the parameter."}
 
 /* The keys that every section has that takes what a gateway posts; it adds POSTS_ROLEs of its own. */
 #define POSTS_KEYS(section)                                                                                     \
@@ -77,7 +77,7 @@ static const struct conf_table auth_table = {.keys = auth_keys};
      .help = "More about who may post. All that is asked for must be right; something must be asked for."},     \
     {.name = "format", .type = CONF_WORD, .at = G(section.posts.format.kind), .words = formats, .fallback = "json",   \
      .help = "`list`: records of fields with separators · `json` · `form`: parameters of the query or of a "    \
-             "form, one record a call, or several as repeated keys."},                                          \
+             "form, one record a call, or several as repeated keys · `xml`: paths such as `/id` and `/@status`."},                                          \
     {.name = "fields", .type = CONF_STR_LIST, .at = G(section.posts.format.fields), .max = 16,                        \
      .form = conf_form_field,                                                                                   \
      .help = "list: what stands in a record, in order, by the names of the keys below; `-` for what is "        \
@@ -89,10 +89,11 @@ static const struct conf_table auth_table = {.keys = auth_keys};
      .max = 8, .form = conf_form_not_empty,                                                                     \
      .help = "list: between fields."},                                                                          \
     {.name = "parameter", .type = CONF_STR, .at = G(section.posts.format.parameter), .max = 64,                       \
-     .help = "list, json: the query parameter or form field that holds it. Without it, or in a request that "   \
+     .help = "list, json, xml: the query parameter or form field that holds it. Without it, or in a request that "   \
              "has none: the body, else the whole query."},                                                      \
     {.name = "records", .type = CONF_STR, .at = G(section.posts.format.records), .form = conf_form_pointer,           \
-     .help = "json: pointer to the array of records; without it the body itself, an object or an array."},      \
+     .help = "json: pointer to the array of records; without it the body itself, an object or an array. xml: path of " \
+             "the elements that are records (`/reports/report`); without it the outermost."},      \
     {.name = "time_format", .type = CONF_STR, .at = G(section.posts.format.time_format), .fallback = "iso",           \
      .max = 64, .form = conf_form_time_format,                                                                  \
      .help = "`iso` (RFC 3339), `\"\"` (seconds since 1970), or a strptime format such as "                     \

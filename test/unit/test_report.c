@@ -80,6 +80,20 @@ static struct conf_gateway gateways[] = {
                 .posts.format.time_format = "",
                 .statuses = plain_states,
                 .status_count = COUNT_OF(plain_states)}},
+    {.name = "xml",
+     .file = "gateways/xml.yaml",
+     .report = {.posts.format.kind = "xml",
+                .posts.format.records = "/reports/report",
+                .posts.format.at = {"/@id", "/to", "/status/code", "/at", "/status/text", "/ref"},
+                .posts.format.time_format = "",
+                .statuses = plain_states,
+                .status_count = COUNT_OF(plain_states)}},
+    {.name = "bare",
+     .file = "gateways/bare.yaml",
+     .report = {.posts.format.kind = "xml",
+                .posts.format.at = {"/id", "", "/@status"},
+                .statuses = plain_states,
+                .status_count = COUNT_OF(plain_states)}},
 };
 
 static const struct conf_gateway *gateway(const char *name)
