@@ -30,7 +30,12 @@ void batch_begin(struct batch *b, struct gateways *gateways)
 {
     empty(b);
     arena_reset(&b->arena);
-    *b = (struct batch){.steps = b->steps, .cap = b->cap, .arena = b->arena, .gateways = gateways};
+    *b = (struct batch){.steps = b->steps,
+                        .cap = b->cap,
+                        .inbound = b->inbound,
+                        .inbound_cap = b->inbound_cap,
+                        .arena = b->arena,
+                        .gateways = gateways};
 }
 
 void batch_free(struct batch *b)
@@ -39,6 +44,7 @@ void batch_free(struct batch *b)
         return;
     empty(b);
     free(b->steps);
+    free(b->inbound);
     arena_deinit(&b->arena);
     free(b);
 }
@@ -50,10 +56,10 @@ static void add_dead(struct batch *b, char *body, char *why)
 }
 
 /* A record alone is written as a chunk of one: so it can be given back to its queue as it is. */
-static void add_dead_record(struct batch *b, const char *json, const char *why)
+static void add_dead_record(struct batch *b, enum record_kind kind, const char *json, const char *why)
 {
     auto_buf body = {0};
-    chunk_begin(&body, RECORD_STEPS);
+    chunk_begin(&body, kind);
     chunk_add_raw(&body, json, strlen(json));
     chunk_end(&body);
     add_dead(b, buf_take(&body, NULL), xstrdup(why));
@@ -63,7 +69,14 @@ void batch_add_dead(struct batch *b, const struct told *t, const char *why)
 {
     auto_buf json = {0};
     told_encode(t, &json);
-    add_dead_record(b, json.data, why);
+    add_dead_record(b, RECORD_STEPS, json.data, why);
+}
+
+void batch_add_dead_inbound(struct batch *b, const struct inbound *in, const char *why)
+{
+    auto_buf json = {0};
+    inbound_encode(in, &json);
+    add_dead_record(b, RECORD_INBOUND, json.data, why);
 }
 
 static void add_record(struct batch *b, struct words *words, const struct step_record *r, int64_t keep_days)
@@ -80,7 +93,7 @@ static void add_record(struct batch *b, struct words *words, const struct step_r
     if (wrong) {
         auto_buf json = {0};
         chunk_add_step(&json, r);
-        add_dead_record(b, json.data, wrong);
+        add_dead_record(b, RECORD_STEPS, json.data, wrong);
         return;
     }
     if (b->oldest_at == 0 || t->at < b->oldest_at)
@@ -88,26 +101,55 @@ static void add_record(struct batch *b, struct words *words, const struct step_r
     b->count++;
 }
 
+static void add_inbound(struct batch *b, struct words *words, const struct inbound_record *r)
+{
+    if (b->inbound_count == b->inbound_cap) {
+        b->inbound_cap = b->inbound_cap ? b->inbound_cap + b->inbound_cap / 2 : 64;
+        b->inbound = xrealloc(b->inbound, b->inbound_cap * sizeof(*b->inbound));
+    }
+    const char *country = gateways_conf(b->gateways)->main.country_code;
+    const char *wrong = inbound_from_record(r, country, words, &b->arena, &b->inbound[b->inbound_count]);
+    if (wrong) {
+        auto_buf json = {0};
+        chunk_add_inbound(&json, r);
+        add_dead_record(b, RECORD_INBOUND, json.data, wrong);
+        return;
+    }
+    if (b->oldest_at == 0 || r->at < b->oldest_at)
+        b->oldest_at = r->at;
+    b->inbound_count++;
+}
+
+static void take_chunk(struct batch *b, struct words *words, const struct chunk *c, int64_t keep_days)
+{
+    for (size_t i = 0; i < c->bad_count; i++)
+        add_dead_record(b, c->kind, c->bad[i].json, c->bad[i].why);
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->kind == RECORD_STEPS)
+            add_record(b, words, &c->steps[i], keep_days);
+        else
+            add_inbound(b, words, &c->inbounds[i]);
+    }
+}
+
 int batch_add(struct batch *b, struct words *words, const struct mq_delivery *d, int64_t keep_days)
 {
     auto_chunk c = NULL;
     auto_free char *why = NULL;
-    size_t before = b->count;
-    bool instant = false;
+    size_t before = b->count, inbound_before = b->inbound_count;
     int r = chunk_decode(d->body, d->len, &c, &why);
     if (r == CHUNK_NEWER)
         return BATCH_NEWER;
-    if (r != 0 || c->kind != RECORD_STEPS) {
-        add_dead(b, xstrndup(d->body, d->len), xstrdup(why ? why : "not a chunk of steps"));
-    } else {
-        for (size_t i = 0; i < c->bad_count; i++)
-            add_dead_record(b, c->bad[i].json, c->bad[i].why);
-        for (size_t i = 0; i < c->count; i++)
-            add_record(b, words, &c->steps[i], keep_days);
-    }
+    if (r != 0 || (c->kind != RECORD_STEPS && c->kind != RECORD_INBOUND))
+        add_dead(b, xstrndup(d->body, d->len),
+                 xstrdup(why ? why : "not a chunk of steps or inbound messages"));
+    else
+        take_chunk(b, words, c, keep_days);
+    bool instant = b->inbound_count > inbound_before; /* whoever says STOP waits for its answer */
     for (size_t i = before; i < b->count && !instant; i++)
         instant = b->steps[i].instant;
-    gather_add(&b->gather, b->count - before, d->len, instant, clock_mono_ms());
+    gather_add(&b->gather, b->count - before + b->inbound_count - inbound_before, d->len, instant,
+               clock_mono_ms());
     b->epoch = d->epoch;
     b->tag = d->tag;
     return 0;

@@ -1,8 +1,9 @@
-/* What the batching consumer has gathered for one flush: checked steps, the deliveries they came in, and what
- * can never be applied. */
+/* What the batching consumer has gathered for one flush: checked steps and messages from phones, the
+ * deliveries they came in, and what can never be applied. */
 #pragma once
 #include "callback/gateways.h"
 #include "callback/gather.h"
+#include "callback/inbound.h"
 #include "callback/told.h"
 
 struct mq_delivery;
@@ -13,6 +14,8 @@ struct batch_dead { /* for sms.dead */
 struct batch {
     struct told *steps;
     size_t count, cap;
+    struct inbound *inbound; /* messages from phones */
+    size_t inbound_count, inbound_cap;
     struct arena arena;
     struct gather gather;
     struct gateways *gateways; /* the set its ids were compared by */
@@ -32,5 +35,6 @@ enum { BATCH_NEWER = 1 }; /* a version above ours: nothing was taken */
 /* Takes one delivery in (its body stays the caller's). Unreadable bodies and records become dead ones. */
 int must_check batch_add(struct batch *b, struct words *words, const struct mq_delivery *d,
                          int64_t keep_days);
-/* A step that the database refuses for good. */
+/* What the database refuses for good. */
 void batch_add_dead(struct batch *b, const struct told *t, const char *why);
+void batch_add_dead_inbound(struct batch *b, const struct inbound *in, const char *why);

@@ -316,6 +316,12 @@ void consumer_put_figures(struct consumer *c, struct figures *f)
     figures_set(f, "flushing_ms", last.all_ms);
     figures_set(f, "parked_steps", last.parked);
     figures_set(f, "dead", last.dead);
+    figures_set(f, "inbound_told", last.inbound.told);
+    figures_set(f, "inbound", last.inbound.entered);
+    figures_set(f, "inbound_stop", last.inbound.stops);
+    figures_set(f, "inbound_start", last.inbound.starts);
+    figures_set(f, "replies", last.inbound.replies);
+    figures_set(f, "replies_withheld", last.inbound.withheld);
     figures_set(f, "database_away_ms", last.trouble_ms);
     figures_set_str(f, "broker", c->connected ? "connected" : "away");
 }

@@ -20,7 +20,9 @@
 #define ADOPT_WAIT_MS  5000 /* a dead journal waits for the next time rather than keep ours waiting */
 #define RETURN_WAIT_MS 1000 /* after a chunk came back: the queue is not declared */
 
-struct open_chunk { /* of one shard */
+#define INBOUND_PREFIX "inbound "
+
+struct open_chunk { /* of one shard and kind */
     struct buf body;
     size_t records;
 };
@@ -31,7 +33,7 @@ struct drain {
     struct journal *journal;
     char *parent;
     unsigned shards;
-    struct open_chunk *chunks; /* one a shard */
+    struct open_chunk *chunks; /* two a shard: steps, inbound */
     size_t published, settled; /* chunks of this round */
     bool returned;
     struct buf *sent; /* bodies of this round, for those that come back */
@@ -46,14 +48,25 @@ struct drain {
 
 void drain_record_begin(struct buf *b, const char *gateway)
 {
-    buf_addf(b, "%d %s\n", RECORD_VERSION, gateway);
+    buf_addf(b, "%d %s\n", DRAIN_VERSION, gateway);
+}
+
+void drain_line_begin(struct buf *b, enum record_kind kind)
+{
+    if (kind == RECORD_INBOUND)
+        buf_add_str(b, INBOUND_PREFIX);
 }
 
 /* ---- chunks ---- */
 
-static void end_chunk(struct drain *d, unsigned shard)
+static struct open_chunk *chunk_of(struct drain *d, unsigned shard, enum record_kind kind)
 {
-    struct open_chunk *c = &d->chunks[shard];
+    return &d->chunks[2 * shard + (kind == RECORD_INBOUND)];
+}
+
+static void end_chunk(struct drain *d, unsigned shard, enum record_kind kind)
+{
+    struct open_chunk *c = chunk_of(d, shard, kind);
     if (c->records == 0)
         return;
     chunk_end(&c->body);
@@ -66,12 +79,15 @@ static void end_chunk(struct drain *d, unsigned shard)
 
 static void add_line(struct drain *d, unsigned shard, const char *line, size_t len)
 {
-    struct open_chunk *c = &d->chunks[shard];
+    size_t prefix = strlen(INBOUND_PREFIX);
+    bool inbound = len > prefix && memcmp(line, INBOUND_PREFIX, prefix) == 0;
+    enum record_kind kind = inbound ? RECORD_INBOUND : RECORD_STEPS;
+    struct open_chunk *c = chunk_of(d, shard, kind);
     if (c->records == 0)
-        chunk_begin(&c->body, RECORD_STEPS);
-    chunk_add_raw(&c->body, line, len);
-    if (++c->records >= DRAIN_CHUNK_RECORDS)
-        end_chunk(d, shard);
+        chunk_begin(&c->body, kind);
+    chunk_add_raw(&c->body, line + (inbound ? prefix : 0), len - (inbound ? prefix : 0));
+    if (++c->records >= DRAIN_CHUNK_RECORDS || c->body.len >= ROUND_BYTES)
+        end_chunk(d, shard, kind);
 }
 
 enum { RECORD_NEWER = 1 };
@@ -87,7 +103,7 @@ static int add_report(struct drain *d, const struct journal_record *r)
     auto_free char *head = xstrndup(at, (size_t)(head_end - at));
     if (sscanf(head, "%d %255[^\n]", &version, gateway) != 2)
         return -EBADMSG;
-    if (version > RECORD_VERSION)
+    if (version > DRAIN_VERSION)
         return RECORD_NEWER;
     unsigned shard = mq_update_shard(gateway, d->shards);
     for (at = head_end + 1; at < end;) {
@@ -210,8 +226,10 @@ static int read_round(struct drain *d, struct journal *j, size_t *ret_reports, u
         ++*ret_reports;
         *ret_last = r.position;
     }
-    for (unsigned i = 0; i < d->shards; i++)
-        end_chunk(d, i);
+    for (unsigned i = 0; i < d->shards; i++) {
+        end_chunk(d, i, RECORD_STEPS);
+        end_chunk(d, i, RECORD_INBOUND);
+    }
     return 0;
 }
 
@@ -305,7 +323,7 @@ struct drain *drain_start(struct gateways_now *gateways, struct journal *own, co
     d->journal = own;
     d->parent = xstrdup(journal_parent);
     d->shards = (unsigned)MAX_OF(gateways_conf(d->start)->main.broker.update_shards, 1);
-    d->chunks = xcalloc(d->shards, sizeof(*d->chunks));
+    d->chunks = xcalloc(d->shards, 2 * sizeof(*d->chunks));
     d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     new_publisher(d);
     if (d->event_fd < 0 || pthread_create(&d->thread, NULL, drain_thread, d) != 0) {
@@ -333,7 +351,7 @@ void drain_join(struct drain *d)
     forget_round(d);
     mq_publisher_free(d->publisher);
     gateways_unref(d->start);
-    for (unsigned i = 0; i < d->shards; i++)
+    for (unsigned i = 0; i < 2 * d->shards; i++)
         buf_deinit(&d->chunks[i].body);
     close(d->event_fd);
     free(d->chunks);

@@ -9,8 +9,11 @@
 #define DRAIN_CHUNK_RECORDS  500
 #define DRAIN_ADOPT_EVERY_MS 10000
 
-/* One report in the journal: a head line "<version> <gateway>", then its encoded records, a line each. */
+/* What one request told, in the journal: a head line "<version> <gateway>", then its encoded records, a line each. A line
+ * begins with its record (a step), or with the name of another kind and a space. */
+#define DRAIN_VERSION 2 /* 1: steps only */
 void drain_record_begin(struct buf *b, const char *gateway);
+void drain_line_begin(struct buf *b, enum record_kind kind); /* before the record of a line */
 
 struct drain;
 struct drain *drain_start(struct gateways_now *gateways, struct journal *own, const char *journal_parent);

@@ -75,25 +75,6 @@ static void note_trouble(struct flush *f, bool is)
 
 enum { GIVEN_UP = 200 };
 
-/* 0, a data error, or GIVEN_UP: everything else is tried again until it works. */
-static int apply_patiently(struct flush *f, struct batch *b, size_t from, size_t count)
-{
-    for (unsigned attempt = 1;; attempt++) {
-        int r = db_ready(f->db);
-        if (r == 0)
-            r = apply_flush(f->apply, b->gateways, b->steps + from, count);
-        if (r == 0 || apply_is_data_error(r)) {
-            note_trouble(f, false);
-            return r;
-        }
-        if (r != APPLY_AGAIN && r != DB_RETRY)
-            note_trouble(f, true);
-        if (ordered_to_stop(f))
-            return GIVEN_UP;
-        rest(f, clock_backoff_ms(attempt, RETRY_MIN_MS, RETRY_MAX_MS));
-    }
-}
-
 static void note_flush(struct flush *f)
 {
     const struct apply_figures *last = apply_last(f->apply);
@@ -110,24 +91,89 @@ static void note_flush(struct flush *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Halves the range until the record that the database refuses stands alone. */
-static int apply_range(struct flush *f, struct batch *b, size_t from, size_t count)
+static int apply_steps(struct flush *f, struct batch *b, size_t from, size_t count)
 {
-    int r = apply_patiently(f, b, from, count);
+    int r = apply_flush(f->apply, b->gateways, b->steps + from, count);
     if (r == 0)
         note_flush(f);
+    return r;
+}
+
+static int apply_inbound(struct flush *f, struct batch *b, size_t from, size_t count)
+{
+    struct inbound_figures figures;
+    pthread_mutex_lock(&f->lock);
+    figures = f->figures.inbound;
+    pthread_mutex_unlock(&f->lock);
+    int r = inbound_apply(f->db, f->o.words, gateways_conf(b->gateways), b->inbound + from, count, &figures);
+    pthread_mutex_lock(&f->lock);
+    f->figures.inbound = figures;
+    pthread_mutex_unlock(&f->lock);
+    return r;
+}
+
+/* What is flushed: steps, or messages from phones. */
+struct part {
+    int (*apply)(struct flush *f, struct batch *b, size_t from, size_t count);
+    void (*give_up_one)(struct flush *f, struct batch *b, size_t at, const char *why);
+};
+
+/* 0, a data error, or GIVEN_UP: everything else is tried again until it works. */
+static int apply_patiently(struct flush *f, const struct part *part, struct batch *b, size_t from,
+                           size_t count)
+{
+    for (unsigned attempt = 1;; attempt++) {
+        int r = db_ready(f->db);
+        if (r == 0)
+            r = part->apply(f, b, from, count);
+        if (r == 0 || apply_is_data_error(r)) {
+            note_trouble(f, false);
+            return r;
+        }
+        if (r != APPLY_AGAIN && r != DB_RETRY)
+            note_trouble(f, true);
+        if (ordered_to_stop(f))
+            return GIVEN_UP;
+        rest(f, clock_backoff_ms(attempt, RETRY_MIN_MS, RETRY_MAX_MS));
+    }
+}
+
+/* Halves the range until the record that the database refuses stands alone. */
+static int apply_range(struct flush *f, const struct part *part, struct batch *b, size_t from, size_t count)
+{
+    int r = apply_patiently(f, part, b, from, count);
     if (r == 0 || r == GIVEN_UP)
         return r;
     if (count > 1) {
-        r = apply_range(f, b, from, count / 2);
-        return r == 0 ? apply_range(f, b, from + count / 2, count - count / 2) : r;
+        r = apply_range(f, part, b, from, count / 2);
+        return r == 0 ? apply_range(f, part, b, from + count / 2, count - count / 2) : r;
     }
     auto_free char *why = xasprintf("the database refuses it: %s %s", db_sqlstate(f->db), db_error(f->db));
-    log_error("a step cannot be applied and goes to sms.dead", L_INT("shard", f->o.shard),
-              L_INT("step", b->steps[from].step), L_INT("sms_id", b->steps[from].id.sms_id),
-              L_STR("sqlstate", db_sqlstate(f->db)));
-    batch_add_dead(b, &b->steps[from], why);
+    part->give_up_one(f, b, from, why);
     return 0;
+}
+
+static void give_up_step(struct flush *f, struct batch *b, size_t at, const char *why)
+{
+    log_error("a step cannot be applied and goes to sms.dead", L_INT("shard", f->o.shard),
+              L_INT("step", b->steps[at].step), L_INT("sms_id", b->steps[at].id.sms_id),
+              L_STR("sqlstate", db_sqlstate(f->db)));
+    batch_add_dead(b, &b->steps[at], why);
+}
+
+static void give_up_inbound(struct flush *f, struct batch *b, size_t at, const char *why)
+{
+    log_error("a message from a phone cannot be applied and goes to sms.dead", L_INT("shard", f->o.shard),
+              L_STR("gateway", b->inbound[at].gateway->text), L_STR("sqlstate", db_sqlstate(f->db)));
+    batch_add_dead_inbound(b, &b->inbound[at], why);
+}
+
+/* Steps first; what a phone said comes in a transaction of its own, and both may be done again. */
+static int apply_batch(struct flush *f, struct batch *b)
+{
+    static const struct part steps = {apply_steps, give_up_step}, inbound = {apply_inbound, give_up_inbound};
+    int r = b->count > 0 ? apply_range(f, &steps, b, 0, b->count) : 0;
+    return r == 0 && b->inbound_count > 0 ? apply_range(f, &inbound, b, 0, b->inbound_count) : r;
 }
 
 /* ---- the thread ---- */
@@ -184,8 +230,7 @@ static void *flush_thread(void *arg)
     for (;;) {
         bool ending;
         if (wait_for_batch(f, &ending)) {
-            int r = f->batch->count > 0 ? apply_range(f, f->batch, 0, f->batch->count) : 0;
-            end_batch(f, r);
+            end_batch(f, apply_batch(f, f->batch));
         } else if (ending) {
             return NULL;
         } else {

@@ -4,6 +4,7 @@
 #pragma once
 #include "callback/apply.h"
 #include "callback/batch.h"
+#include "callback/inbound_apply.h"
 
 #define FLUSH_PARKED_EVERY_MS (60 * 60 * 1000)
 
@@ -31,6 +32,7 @@ int64_t flush_trouble_ms(struct flush *f);
 struct flush_figures {
     int64_t ended_at; /* wall ms; 0: none yet */
     int64_t ms, steps, rows, flushes, all_ms, all_steps, all_rows, parked, dead;
+    struct inbound_figures inbound;
     int64_t trouble_ms;
 };
 struct flush_figures flush_figures(struct flush *f);

@@ -34,7 +34,9 @@ static char *make_gateway(const struct conf_gateway *conf, struct gateway *g)
         return xasprintf("%s: report.answer_id: '%s' is none of as_given, hex, decimal", conf->file,
                          conf->report.answer_id);
     g->report = posts_new(conf, &conf->report.posts, "report", &why);
-    return g->report ? NULL : why;
+    if (g->report)
+        g->inbound = posts_new(conf, &conf->inbound.posts, "inbound", &why);
+    return g->inbound ? NULL : why;
 }
 
 struct gateways *gateways_new(struct conf *conf, char **ret_why)
@@ -65,8 +67,10 @@ void gateways_unref(struct gateways *g)
 {
     if (!g || atomic_fetch_sub(&g->refs, 1) > 1)
         return;
-    for (size_t i = 0; i < g->count; i++)
+    for (size_t i = 0; i < g->count; i++) {
         posts_free(g->items[i].report);
+        posts_free(g->items[i].inbound);
+    }
     free(g->items);
     free(g->trusted);
     conf_free(g->conf);

@@ -9,7 +9,7 @@
 
 struct gateway {
     const struct conf_gateway *conf;
-    struct posts *report;
+    struct posts *report, *inbound;
     enum msg_id_form report_form, answer_form;
 };
 struct gateways;

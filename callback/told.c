@@ -9,7 +9,7 @@
 #define TIME_LAST_MS INT64_C(7258118400000) /* 2200 */
 #define NUMBER_MAX   INT64_C(999999999999999)
 
-static bool is_time(int64_t wall_ms)
+bool told_is_time(int64_t wall_ms)
 {
     return wall_ms >= TIME_FIRST_MS && wall_ms < TIME_LAST_MS;
 }
@@ -62,7 +62,7 @@ static const char *check_msg_id(const struct step_record *r, const struct told_r
 static const char *check_values(const struct step_record *r, struct told *t)
 {
     enum state state;
-    if (!is_time(r->at))
+    if (!told_is_time(r->at))
         return "'at' is no moment of our time";
     if (r->number < 0 || r->number > NUMBER_MAX)
         return "number is none";
@@ -97,7 +97,8 @@ const char *told_from_record(const struct step_record *r, const struct told_rule
         wrong = check_msg_id(r, rules, arena, ret);
     if (wrong)
         return wrong;
-    ret->gateway_at = is_time(r->gateway_at) ? r->gateway_at : 0; /* a gateway's clock may say anything */
+    ret->gateway_at =
+        told_is_time(r->gateway_at) ? r->gateway_at : 0; /* a gateway's clock may say anything */
     ret->gateway = words_get(words, WORD_GATEWAY, r->gateway);
     ret->reason = words_get(words, WORD_REASON, r->reason);
     ret->error = copy_cut(arena, r->error, TOLD_ERROR_MAX);

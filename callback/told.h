@@ -46,6 +46,7 @@ struct told_rules { /* what a record is checked against */
 /* NULL: *ret is good. Else why this record can never be applied, for sms.dead; static text. */
 const char *told_from_record(const struct step_record *r, const struct told_rules *rules, struct words *words,
                              struct arena *arena, struct told *ret);
+bool told_is_time(int64_t wall_ms); /* a moment that our tables may hold */
 /* The record again, as it stands in `parked` and in sms.dead. */
 void told_encode(const struct told *t, struct buf *out);
 

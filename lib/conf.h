@@ -285,6 +285,10 @@ struct conf_gateway {
         struct conf_status *statuses; /* key "states": their word -> our state */
         size_t status_count;
     } report;
+    struct {
+        struct conf_posts posts;
+        char *forward_url;   /* "" : as smschain.yaml says */
+    } inbound;
 };
 
 struct conf {

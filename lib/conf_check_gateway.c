@@ -90,4 +90,5 @@ void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
     conf_check_submit(k, g);
     check_answers(k, g);
     conf_check_report(k, g);
+    conf_check_inbound(k, g);
 }

@@ -195,3 +195,22 @@ void conf_check_report(struct conf_checking *k, const struct conf_gateway *g)
         conf_error_at(k->report, k->file, report,
                       "key 'states' is missing. It says what the gateway's status words mean");
 }
+
+void conf_check_inbound(struct conf_checking *k, const struct conf_gateway *g)
+{
+    const struct conf_node *inbound = conf_node_at(k->file->root, "inbound");
+    unsigned roles;
+    const struct conf_node *n =
+        conf_check_posts(k, "inbound", &g->inbound.posts,
+                         CONF_ROLE_BIT(ROLE_MSG_ID) | CONF_ROLE_BIT(ROLE_NUMBER) | CONF_ROLE_BIT(ROLE_TIME) |
+                             CONF_ROLE_BIT(ROLE_TO) | CONF_ROLE_BIT(ROLE_TEXT),
+                         &roles);
+
+    if (!n)
+        return;
+    const char *what = n == inbound ? "inbound" : "fields";
+    if (!(roles & CONF_ROLE_BIT(ROLE_NUMBER)))
+        conf_error_at(k->report, k->file, n, "%s: expected number, whom a message is from", what);
+    if (!(roles & CONF_ROLE_BIT(ROLE_TEXT)))
+        conf_error_at(k->report, k->file, n, "%s: expected text", what);
+}

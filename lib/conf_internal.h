@@ -178,6 +178,7 @@ struct conf_checking {
 void conf_check(struct conf_checking *k);
 void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_gateway.c */
 void conf_check_report(struct conf_checking *k, const struct conf_gateway *g);  /* conf_check_intake.c */
+void conf_check_inbound(struct conf_checking *k, const struct conf_gateway *g);
 /* The keys that the sections report and inbound share. `may`: the roles that this section has, *ret_roles: those that
  * are configured, a bit each. NULL: there is no such section, or what is wrong with it is said; else where to point
  * when a role is missing. */

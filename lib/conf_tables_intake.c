@@ -136,4 +136,15 @@ static const struct conf_key report_keys[] = {
     {0},
 };
 const struct conf_table conf_report_table = {.keys = report_keys};
+
+static const struct conf_key inbound_keys[] = {
+    POSTS_KEYS(inbound),
+    POSTS_ROLE(inbound, "to", ROLE_TO, "our number or short code"),
+    POSTS_ROLE(inbound, "text", ROLE_TEXT, "the text"),
+    {.name = "forward_url", .type = CONF_STR, .at = G(inbound.forward_url), .owner = "callback", .form = conf_form_url,
+     .help = "Where its messages are posted on to; without it as `inbound.forward` of smschain.yaml says, whose "
+             "headers and credentials hold here too."},
+    {0},
+};
+const struct conf_table conf_inbound_table = {.keys = inbound_keys};
 /* clang-format on */

@@ -148,5 +148,8 @@ const struct conf_key conf_gateway_keys[] = {
      .help = "How to read the answer: the first line that fits decides. If none fits, the attempt is in doubt."},
     {.name = "report", .type = CONF_SECTION, .table = &conf_report_table,
      .help = "Its delivery reports."},
+    {.name = "inbound", .type = CONF_SECTION, .table = &conf_inbound_table,
+     .help = "Messages from phones that it takes for us. One message is told twice where sender, recipient, text and "
+             "`msg_id` are equal, or `time` where it gives no id."},
     {0},
 };

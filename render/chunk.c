@@ -148,16 +148,19 @@ static void add_dead_record(struct outputs *o, char *why, const char *json, cons
 
 static bool find_rule_and_template(struct rendering *w, const struct row_record *row)
 {
-    if (!w->rule || strcmp(w->rule->name, row->rule) != 0)
+    bool own_route = row->route.count > 0; /* it belongs to no configured rule */
+    if (own_route)
+        w->rule = NULL;
+    else if (!w->rule || strcmp(w->rule->name, row->rule) != 0)
         w->rule = conf_rule(w->plan->conf, row->rule);
     if (!w->tmpl || strcmp(w->tmpl->conf->name, row->tmpl) != 0)
         w->tmpl = plan_template(w->plan, row->tmpl);
-    if (!w->rule)
+    if (!w->rule && !own_route)
         add_error(w, row, "unknown_rule", "there is no rule '%.100s' in the configuration", row->rule);
     else if (!w->tmpl)
         add_error(w, row, "unknown_template", "there is no template '%.100s' in the configuration",
                   row->tmpl);
-    return w->rule && w->tmpl;
+    return (w->rule || own_route) && w->tmpl;
 }
 
 static bool make_text(struct rendering *w, const struct row_record *row, struct text_shape *ret)
@@ -193,18 +196,33 @@ static bool make_text(struct rendering *w, const struct row_record *row, struct 
     return true;
 }
 
+/* Gateways in the order to try, whom it is from. Returns how many gateways; 0: none fits, which is told. */
+static size_t choose(struct rendering *w, const struct row_record *row, char *gateways[ROUTE_MAX],
+                     char **ret_sender)
+{
+    if (!w->rule) {
+        size_t count = MIN_OF(row->route.count, (size_t)ROUTE_MAX);
+        memcpy(gateways, row->route.items, count * sizeof(*gateways));
+        *ret_sender = row->sender;
+        return count;
+    }
+    *ret_sender = *w->rule->sender ? w->rule->sender : NULL;
+    size_t count = route_choose(w->rule->routes, w->rule->route_count, row->sms_id, row->number, gateways);
+    if (count == 0)
+        add_error(w, row, "no_route", "%s: no entry of the route fits this number", w->rule->file);
+    return count;
+}
+
 static void render_row(struct rendering *w, const struct row_record *row, const char *lane)
 {
-    char *gateways[ROUTE_MAX], queue[MQ_QUEUE_SIZE];
+    char *gateways[ROUTE_MAX], *sender, queue[MQ_QUEUE_SIZE];
     struct text_shape shape;
 
     if (!find_rule_and_template(w, row) || !make_text(w, row, &shape))
         return;
-    size_t count = route_choose(w->rule->routes, w->rule->route_count, row->sms_id, row->number, gateways);
-    if (count == 0) {
-        add_error(w, row, "no_route", "%s: no entry of the route fits this number", w->rule->file);
+    size_t count = choose(w, row, gateways, &sender);
+    if (count == 0)
         return;
-    }
     const struct text_record text = {.sms_id = row->sms_id,
                                      .number = row->number,
                                      .run = row->run,
@@ -214,7 +232,7 @@ static void render_row(struct rendering *w, const struct row_record *row, const 
                                      .text = w->text.data,
                                      .encoding = (char *)(uintptr_t)text_encoding_word(shape.encoding),
                                      .segments = (int64_t)shape.segments,
-                                     .sender = *w->rule->sender ? w->rule->sender : NULL,
+                                     .sender = sender,
                                      .class = w->tmpl->conf->class,
                                      .version = w->tmpl->conf->version,
                                      .route = {.items = gateways, .count = count}};

@@ -17,7 +17,10 @@ ROWS = 60  # new messages a round
 WINDOW = 20
 NEEDS_DEAD_GATEWAY = {"dispatch.handed_over"}
 NEEDS_THROTTLING = {"dispatch.settled"}
-KILLED_ELSEWHERE = {"extract.run_entered"}  # only a schedule comes by there: test/service/test_extract.py
+KILLED_ELSEWHERE = {
+    "extract.run_entered",  # only a schedule comes by there: test/service/test_extract.py
+    # only messages from phones: test/chain/test_inbound.py
+    "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed"}
 NEEDS_DEAD_DISPATCHER = {"dispatch.recovering", "dispatch.recovered"}
 
 

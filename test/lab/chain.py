@@ -165,6 +165,11 @@ class Gateway(Process):
         """set(answer_delay_ms=100, drop_after="n1"); for one gateway: set(**{"alpha.refuse_share": 0.5})"""
         self.call("/control?" + urllib.parse.urlencode(knobs), body=b"")
 
+    def inbound(self, gateway, number, text, **more):
+        """A message from a phone comes by this gateway. more: to, id, at_ms, count (posted so often)."""
+        form = urllib.parse.urlencode({"gateway": gateway, "from": number, "text": text, **more})
+        self.call("/control/inbound", body=form.encode())
+
     def submits(self):
         """Every message it accepted: dicts of time_ms, gateway, msg_id, number, reference (None), text."""
         with contextlib.suppress(FileNotFoundError):

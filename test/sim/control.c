@@ -17,6 +17,15 @@ static void control(struct conn *c, struct http_request *r)
     conn_answer(c, status, "", status == 200 ? "application/json" : "text/plain", &body);
 }
 
+static void inbound(struct conn *c, struct http_request *r)
+{
+    auto_buf body = {0};
+    bool done = inbound_order(r, &body);
+    if (done)
+        buf_add_str(&body, "{}");
+    conn_answer(c, done ? 200 : 400, "", done ? "application/json" : "text/plain", &body);
+}
+
 static void not_found(struct conn *c)
 {
     struct buf body = {0};
@@ -55,6 +64,10 @@ void route_request(struct conn *c, struct http_request *r)
     size_t name_len = 0;
     if (strncmp(path, "/control", 8) == 0 && (path[8] == '\0' || strcmp(path + 8, "/counters") == 0)) {
         control(c, r);
+        return;
+    }
+    if (strcmp(path, "/control/inbound") == 0) {
+        inbound(c, r);
         return;
     }
     if (strncmp(path, "/g/", 3) == 0) {

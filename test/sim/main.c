@@ -145,7 +145,10 @@ static void help(void)
            "POST /2010-04-01/Accounts/U/Messages.json gateway twilio-like\n"
            "POST /sms/2/text/advanced                 gateway infobip-like\n"
            "GET  /?Action=SendSms&…&Signature=S       gateway aliyun-like\n"
-           "GET  /control, /control/counters          JSON; POST /control?NAME=VALUE&… turns knobs\n\n"
+           "GET  /control, /control/counters          JSON; POST /control?NAME=VALUE&… turns knobs\n"
+           "POST /control/inbound?gateway=NAME&from=NUMBER&text=TEXT[&to=…&id=…&at_ms=…&count=N]   a message "
+           "from a "
+           "phone, posted to the gateway's report_url with /inbound/ in it\n\n"
            "Knobs: NAME for all gateways, GATEWAY.NAME for one. A share is 0 to 1, or nN: the next N of each "
            "gateway.\n%s"
            "Exit codes: 0 ended by a signal, 1 no port or log, 2 usage.\n",

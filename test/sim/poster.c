@@ -89,8 +89,12 @@ static void batch_ends(struct link *l, bool posted)
     while (batch != NULL) {
         struct report *r = batch;
         batch = r->next;
-        l->gateway->counters.reports_posted++;
-        report_log_add(r);
+        if (r->inbound != NULL) {
+            l->gateway->counters.inbound_posted++;
+        } else {
+            l->gateway->counters.reports_posted++;
+            report_log_add(r);
+        }
         report_free(r);
     }
 }

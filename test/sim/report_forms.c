@@ -120,6 +120,11 @@ static void kannel_url(const struct report *r, const char *url, struct buf *out)
     }
 }
 
+static void inbound_one(const struct gateway *g, const struct report *r, struct buf *out)
+{
+    buf_add_str(out, r->inbound);
+}
+
 static const struct report_form {
     void (*one)(const struct gateway *g, const struct report *r,
                 struct buf *out); /* NULL: all in the address */
@@ -133,6 +138,8 @@ static const struct report_form {
     [REPORT_TWILIO] = {twilio_one, "application/x-www-form-urlencoded", "", "", "", false, false},
     [REPORT_INFOBIP] = {infobip_one, JSON_TYPE, "{\"results\":[", ",", "]}", true, true},
     [REPORT_ALIYUN] = {aliyun_one, JSON_TYPE, "[", ",", "]", true, true},
+    [REPORT_INBOUND_FORM] = {inbound_one, "application/x-www-form-urlencoded", "", "", "", false, false},
+    [REPORT_INBOUND_JSON] = {inbound_one, JSON_TYPE, "", "", "", false, false},
 };
 
 bool report_can_say(enum report_kind kind, int64_t mask, enum fate *inout_fate)

@@ -12,6 +12,7 @@ int64_t reports_waiting(void)
 void report_free(struct report *r)
 {
     free(r->url);
+    free(r->inbound);
     free(r);
 }
 

@@ -97,7 +97,9 @@ struct knobs {
     COUNTER(reports_posted) /* answered 200 */                                                               \
     COUNTER(reports_failed) /* posts not answered 200, by report */                                          \
     COUNTER(reports_given_up)                                                                                \
-    COUNTER(report_calls)
+    COUNTER(report_calls)                                                                                    \
+    COUNTER(inbound_made)                                                                                    \
+    COUNTER(inbound_posted) /* answered 2xx */
 #define COUNTER_MEMBER(name) int64_t name;
 struct counters {
     COUNTERS(COUNTER_MEMBER)
@@ -213,7 +215,9 @@ struct accepted {
         REPORT_KANNEL,
         REPORT_TWILIO,
         REPORT_INFOBIP,
-        REPORT_ALIYUN
+        REPORT_ALIYUN,
+        REPORT_INBOUND_FORM, /* messages from phones go the same way */
+        REPORT_INBOUND_JSON
     } kind;
 };
 void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a);
@@ -244,8 +248,11 @@ struct report {
     uint8_t fate, kind;
     char number[NUMBER_TEXT_SIZE];
     char reference[REFERENCE_SIZE];
-    char *url; /* NULL: the gateway's knob */
+    char *url;     /* NULL: the gateway's knob */
+    char *inbound; /* not NULL: no report, but a message from a phone, ready to be posted */
 };
+/* inbound.c: posts a message from a phone, as the form of the request says. False: why not. */
+bool inbound_order(struct http_request *r, struct buf *why);
 void report_free(struct report *r);
 const char *report_url(const struct report *r);
 void reports_make(struct gateway *g, struct conn *c, const struct accepted *a);
