@@ -89,23 +89,39 @@ static int64_t within(int64_t ms, int64_t least, int64_t most)
     return MIN_OF(MAX_OF(ms, least), most);
 }
 
+#define DUTIES_MAX COUNT_OF(((struct sweep *)0)->due_ms)
 struct duty {
     const char *name;
     int (*run)(struct sweep *s);
     int64_t every_ms;
 };
 
-static int64_t run_duties(struct sweep *s)
+/* Of the tables, and in a thread of its own of the gateways, which may let one wait. */
+static size_t duties_of(const struct sweep *s, struct duty ret[DUTIES_MAX])
 {
     const struct conf_main *m = &gateways_conf(s->conf)->main;
-    const struct duty duties[] = {
+    const struct duty tables[] = {
         {"partitions", sweep_partitions, 60 * MINUTE_MS},
         {"open claims", sweep_open_claims, within(m->dispatch.claim_horizon_ms / 10, SECOND_MS, MINUTE_MS)},
         {"no report", sweep_no_report, within(m->callback.report_horizon_ms / 20, SECOND_MS, 10 * MINUTE_MS)},
         {"inference", sweep_infer, within(m->callback.flush_interval_ms, SECOND_MS, MINUTE_MS)},
         {"parked", sweep_give_up, within(m->callback.park_horizon_ms / 20, SECOND_MS, 10 * MINUTE_MS)},
+        {"what is old", sweep_old, 60 * MINUTE_MS},
     };
-    for (size_t i = 0; i < COUNT_OF(duties) && !s->stopping; i++) {
+    const struct duty lookups[] = {
+        {"look-ups to make", lookup_find, within(m->callback.flush_interval_ms, SECOND_MS, MINUTE_MS / 2)},
+        {"look-ups", lookup_turn, SECOND_MS},
+    };
+    _Static_assert(COUNT_OF(tables) <= DUTIES_MAX, "due_ms is too short");
+    memcpy(ret, s->of_gateways ? lookups : tables, s->of_gateways ? sizeof(lookups) : sizeof(tables));
+    return s->of_gateways ? COUNT_OF(lookups) : COUNT_OF(tables);
+}
+
+static void run_duties(struct sweep *s)
+{
+    struct duty duties[DUTIES_MAX];
+    size_t count = duties_of(s, duties);
+    for (size_t i = 0; i < count && !s->stopping; i++) {
         if (clock_mono_ms() < s->due_ms[i])
             continue;
         int r = duties[i].run(s);
@@ -114,12 +130,11 @@ static int64_t run_duties(struct sweep *s)
             const struct log_field fields[] = {L_STR("sweep", duties[i].name), L_STR("error", why)};
             log_trouble_begins(&s->trouble, "a sweep cannot be done now", fields, COUNT_OF(fields));
             s->due_ms[i] = clock_mono_ms() + within(duties[i].every_ms, SECOND_MS, 5 * SECOND_MS);
-            return r;
+            return;
         }
         s->due_ms[i] = clock_mono_ms() + duties[i].every_ms;
     }
     log_trouble_ends(&s->trouble, "sweeps go on");
-    return 0;
 }
 
 /* The lock is the session's: a lost connection loses it, and another process may have it by now. A process
@@ -135,10 +150,12 @@ static bool hold_lock(struct sweep *s)
         s->alive_ms = clock_mono_ms() + ALIVE_MS;
         return db_run(s->db, &sql_sweep_alive, NULL, NULL) == 0;
     }
-    if (db_run(s->db, &sql_sweep_lock, NULL, &result) != 0 || !db_bool(result, 0, 0))
+    auto_params p = db_params_new();
+    db_add_int(p, s->of_gateways ? 1 : 0);
+    if (db_run(s->db, &sql_sweep_lock, p, &result) != 0 || !db_bool(result, 0, 0))
         return false;
     s->locked_generation = db_generation(s->db);
-    log_debug("sweeps are ours");
+    log_debug(s->of_gateways ? "look-ups are ours" : "sweeps are ours");
     return true;
 }
 
@@ -166,14 +183,17 @@ static void *sweep_thread(void *arg)
     return NULL;
 }
 
-struct sweep *sweep_start(struct gateways_now *gateways)
+static struct sweep *start(struct gateways_now *gateways, bool of_gateways)
 {
     struct sweep *s = xcalloc(1, sizeof(*s));
     s->gateways = gateways;
     s->start = gateways_now_get(gateways);
     const struct conf_main *m = &gateways_conf(s->start)->main;
-    struct db_options o = callback_db_options(m, "smschain callback sweep");
-    o.idle_session_timeout_ms = DB_HELD_IDLE_MS;
+    struct db_options o =
+        callback_db_options(m, of_gateways ? "smschain callback look-up" : "smschain callback sweep");
+    s->of_gateways = of_gateways;
+    o.idle_session_timeout_ms =
+        of_gateways ? 2 * DB_HELD_IDLE_MS : DB_HELD_IDLE_MS; /* an answer may take 20 s */
     s->db = db_new(&o);
     s->words = words_new();
     s->shards = (unsigned)MAX_OF(m->broker.update_shards, 1);
@@ -187,14 +207,26 @@ struct sweep *sweep_start(struct gateways_now *gateways)
     return s;
 }
 
+struct sweep *sweep_start(struct gateways_now *gateways)
+{
+    struct sweep *s = start(gateways, false);
+    s->lookups = start(gateways, true);
+    return s;
+}
+
 void sweep_stop(struct sweep *s)
 {
     s->stopping = true;
+    if (s->lookups)
+        sweep_stop(s->lookups);
 }
 
 void sweep_join(struct sweep *s)
 {
+    if (s->lookups)
+        sweep_join(s->lookups);
     pthread_join(s->thread, NULL);
+    lookup_free(s->lookup);
     mq_publisher_free(s->publisher);
     db_free(s->db);
     words_free(s->words);
@@ -212,4 +244,9 @@ void sweep_put_figures(struct sweep *s, struct figures *f)
     figures_set(f, "no_report_told", s->no_report);
     figures_set(f, "inferred", s->inferred);
     figures_set(f, "given_up", s->given_up);
+    figures_set(f, "looking_up", s->lookups->sweeping);
+    figures_set(f, "lookups", s->lookups->asked);
+    figures_set(f, "lookups_settled", s->lookups->answered);
+    figures_set(f, "lookups_sent_again", s->lookups->sent_again);
+    figures_set(f, "lookups_given_up", s->lookups->given_up);
 }

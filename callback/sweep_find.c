@@ -4,6 +4,9 @@
 #include "lib/seq_id.h"
 #include "no_report.sql.h"
 #include "no_report_runs.sql.h"
+#include "old_lookups.sql.h"
+#include "old_minutes.sql.h"
+#include "old_partitions.sql.h"
 #include "open_claims.sql.h"
 #include "park_give_up.sql.h"
 #include "partitions.sql.h"
@@ -187,4 +190,34 @@ int sweep_partitions(struct sweep *s)
     auto_params p = db_params_new();
     db_add_int(p, (int)gateways_conf(s->conf)->main.database.partitions_ahead_days);
     return db_run(s->db, &sql_partitions, p, NULL);
+}
+
+/* A few at a time, a second between them: dropping a table stops flushes for a moment. */
+static int drop_partitions(struct sweep *s, int32_t keep_days)
+{
+    int64_t dropped = 0;
+    int r = 0;
+    do {
+        auto_params p = db_params_new();
+        auto_result result = NULL;
+        db_add_int(p, keep_days);
+        r = db_run(s->db, &sql_old_partitions, p, &result);
+        dropped = r == 0 ? db_big(result, 0, 0) : 0;
+        if (dropped > 0)
+            log_info("old days are dropped", L_INT("partitions", dropped));
+    } while (dropped > 0 && !s->stopping);
+    return r;
+}
+
+int sweep_old(struct sweep *s)
+{
+    static const struct db_sql *const each[] = {&sql_old_lookups, &sql_old_minutes};
+    int32_t keep_days = (int32_t)gateways_conf(s->conf)->main.database.claims_keep_days;
+    int r = drop_partitions(s, keep_days);
+    for (size_t i = 0; r == 0 && i < COUNT_OF(each); i++) {
+        auto_params p = db_params_new();
+        db_add_int(p, keep_days);
+        r = db_run(s->db, each[i], p, NULL);
+    }
+    return r;
 }

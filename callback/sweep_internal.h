@@ -11,8 +11,12 @@ struct sweep_chunk { /* one a shard, being filled */
     struct buf body;
     size_t records;
 };
+struct lookup;
 struct sweep {
     pthread_t thread;
+    bool of_gateways;      /* look-ups: the one below; else the tables' sweeps */
+    struct sweep *lookups; /* of the tables' one */
+    struct lookup *lookup; /* what the look-ups keep from turn to turn (lookup.c) */
     struct gateways_now *gateways;
     struct gateways *start;
     struct gateways *conf; /* of this turn */
@@ -26,7 +30,7 @@ struct sweep {
     int64_t due_ms[8], alive_ms;
     int64_t infer_after; /* id of the parked step last looked at */
     atomic_bool stopping, sweeping;
-    atomic_int_fast64_t open_claims, no_report, inferred, given_up;
+    atomic_int_fast64_t open_claims, no_report, inferred, given_up, asked, answered, sent_again;
     struct log_trouble trouble;
 };
 
@@ -41,3 +45,7 @@ int must_check sweep_no_report(struct sweep *s);
 int must_check sweep_infer(struct sweep *s);
 int must_check sweep_give_up(struct sweep *s);
 int must_check sweep_partitions(struct sweep *s);
+int must_check sweep_old(struct sweep *s);   /* partitions, minutes and look-ups past claims_keep */
+int must_check lookup_find(struct sweep *s); /* which attempts are to be asked for */
+int must_check lookup_turn(struct sweep *s); /* asks, a second's rate of each gateway */
+void lookup_free(struct lookup *l);

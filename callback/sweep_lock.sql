@@ -1,1 +1,2 @@
-SELECT pg_try_advisory_lock(4, 0)
+-- $1: 0 the tables' sweeps, 1 the look-ups
+SELECT pg_try_advisory_lock(4, $1)

@@ -15,7 +15,11 @@ struct claimed claim_verdict(const struct claim_facts *f)
         return (struct claimed){.verdict = f->made_kind == 0 ? CLAIM_MADE : CLAIM_REFUSED,
                                 .attempt = f->made_attempt,
                                 .kind = f->made_kind};
-    if (f->state >= STATE_IN_DOUBT)
+    /* In doubt, and the gateway's look-up has proven since that the last attempt was not accepted: may go
+     * again. */
+    bool doubt_is_over =
+        f->state == STATE_IN_DOUBT && f->last_kind == 0 && f->last_settled == CLAIM_SETTLED_LOOKED_UP;
+    if (f->state >= STATE_IN_DOUBT && !doubt_is_over)
         return (struct claimed){.verdict = CLAIM_DONE};
     if (f->last_attempt > 0) {
         /* Told once more: the one who made that claim may have died before it told. */

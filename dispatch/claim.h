@@ -8,6 +8,8 @@
 
 #define CLAIM_SEGMENT 1 /* a text goes to the gateway whole; the gateway cuts it */
 
+#define CLAIM_SETTLED_LOOKED_UP 4 /* claim.settled: not accepted, proven by the gateway's look-up */
+
 struct claim_facts {  /* what the statement says of one message */
     bool found;       /* the message row is there, with this number */
     int state;        /* of the message: enum state */

@@ -39,8 +39,8 @@ WITH asked AS MATERIALIZED (
   SELECT sms_id, segment, coalesce(last_attempt, 0) + 1, kind, $9::int,
          CASE WHEN kind = 0 THEN $11::bigint ELSE 0 END, $12::timestamptz
   FROM asked
-  WHERE found AND state < 20 AND $13::boolean
-    AND (last_attempt IS NULL OR (last_kind = 0 AND last_settled IN (1, 2, 3)))
+  WHERE found AND (state < 20 OR (state = 20 AND last_settled = 4)) AND $13::boolean
+    AND (last_attempt IS NULL OR (last_kind = 0 AND last_settled IN (1, 2, 3, 4)))
     AND (kind <> 0 OR (control_hold = 0 AND NOT run_holds))
   ORDER BY sms_id, segment
   ON CONFLICT (sms_id, segment, attempt) DO NOTHING

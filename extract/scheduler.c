@@ -15,6 +15,7 @@
 #include "outbox_waiting.sql.h"
 #include "partitions.sql.h"
 #include "rule_lock.sql.h"
+#include "run_skip_clean.sql.h"
 #include "runs_cancel.sql.h"
 #include "runs_expired.sql.h"
 #include "runs_open.sql.h"
@@ -24,6 +25,7 @@
 #define TURN_MS             250
 #define HOUSE_EVERY_MS      60000
 #define PARTITIONS_EVERY_MS 3600000
+#define SKIPS_EVERY_MS      3600000
 #define HISTORY_EVERY_MS    4000
 #define WAITING_EVERY_MS    2000
 
@@ -46,7 +48,7 @@ struct scheduler {
     struct firing *fired; /* FIRING_MAX, of one rule at a time */
     bool synced;          /* the configuration's rules have met their rows */
     uint64_t generation;
-    int64_t house_at, partitions_at, history_at, waiting_at; /* mono ms: when they are due again */
+    int64_t house_at, skips_at, partitions_at, history_at, waiting_at; /* mono ms: when they are due again */
     int64_t figures_at, rows_before;
     struct log_trouble trouble;
 };
@@ -284,22 +286,35 @@ static int make_partitions(struct scheduler *s, int64_t now)
     return r;
 }
 
-static int keep_house(struct scheduler *s, int64_t now)
+/* What is too old, some rows at a time. */
+static int clean(struct scheduler *s, const struct db_sql *sql, int64_t keep)
 {
-    int64_t keep_ms = confhold_conf(s->conf)->main.extract.outbox_keep_ms;
-    auto_result expired = NULL;
-    int r;
-
-    if (now < s->house_at)
-        return 0;
     do {
         auto_result cleaned = NULL;
-        r = run_big(s, &sql_outbox_clean, keep_ms, &cleaned);
+        int r = run_big(s, sql, keep, &cleaned);
         if (r != 0)
             return r;
         if (db_affected(cleaned) == 0)
             break;
     } while (!stop_requested());
+    return 0;
+}
+
+static int keep_house(struct scheduler *s, int64_t now)
+{
+    const struct conf_main *m = &confhold_conf(s->conf)->main;
+    auto_result expired = NULL;
+    int r;
+
+    if (now < s->house_at)
+        return 0;
+    r = clean(s, &sql_outbox_clean, m->extract.outbox_keep_ms);
+    if (r == 0 && now >= s->skips_at) {
+        r = clean(s, &sql_run_skip_clean, m->database.claims_keep_days);
+        s->skips_at = now + SKIPS_EVERY_MS;
+    }
+    if (r != 0)
+        return r;
     r = db_run(s->db, &sql_runs_expired, NULL, &expired);
     for (int i = 0; r == 0 && i < db_rows(expired); i++)
         log_info("run's messages are past valid_for: they end as stale", L_INT("run", db_big(expired, i, 0)));

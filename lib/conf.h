@@ -262,6 +262,41 @@ struct conf_posts { /* what sections report and inbound share (rows: POSTS_KEYS 
     int64_t unreadable_status; /* 400 */
 };
 
+/* A request that callback makes by itself: a look-up, a poll. url, body and headers are templates. */
+struct conf_call {
+    char *method, *url, *body;
+    struct conf_map headers;
+    int url_line, body_line;
+    int64_t timeout_ms;
+    struct conf_http http;
+};
+
+enum lookup_is {
+    LOOKUP_LATER = 1, LOOKUP_ACCEPTED, LOOKUP_NOT_ACCEPTED, LOOKUP_DELIVERED, LOOKUP_UNDELIVERED, LOOKUP_REJECTED, LOOKUP_EXPIRED
+};
+struct conf_lookup_answer { /* one line of lookup.answer; the first that fits decides; none fits: later */
+    char *status, *match, *pointer, *equals; /* as in struct conf_answer; the same below */
+    enum lookup_is is;
+    char *msg_id, *reason;
+    int line;
+};
+struct conf_lookup { /* "what became of it?", for attempts in doubt and for accepted ones without a report */
+    struct conf_call call; /* url "": none; over seq_id, number, msg_id, time */
+    struct conf_lookup_answer *answers;
+    size_t answer_count;
+    int64_t rate;           /* questions a second */
+    int64_t wait_ms;        /* the first one so long after it became in doubt */
+    int64_t retry_base_ms, retry_max_ms, give_up_ms;
+    int64_t after_ms;       /* accepted, and no report for so long: asked too; 0: not */
+    int64_t proof_after_ms; /* not_accepted counts so long after it became in doubt */
+};
+struct conf_poll { /* reports, or inbound messages, that are fetched; read by the format of section report, or inbound */
+    struct conf_call call; /* url "": none; over cursor */
+    char *start;           /* the first cursor */
+    char *next, *next_match, *more, *more_match; /* JSON pointers, or regular expressions; "" none */
+    int64_t interval_ms;
+};
+
 struct conf_gateway {
     char *name, *file;
     char *driver;          /* "http" */
@@ -289,6 +324,8 @@ struct conf_gateway {
         struct conf_posts posts;
         char *forward_url;   /* "" : as smschain.yaml says */
     } inbound;
+    struct conf_lookup lookup;
+    struct conf_poll poll;
 };
 
 struct conf {

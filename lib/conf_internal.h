@@ -196,5 +196,6 @@ void conf_check_request(struct conf_checking *k, const struct conf_request *c, c
                         const char *path, struct conf_request_names *n); /* path: "request" */
 void conf_check_submit(struct conf_checking *k, const struct conf_gateway *g);
 void conf_check_http(struct conf_checking *k, const struct conf_http *h, const char *path); /* path "": the file's own keys */
+void conf_check_follow(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_follow.c: lookup, poll */
 /* Compiles a template that is the value of n. NULL: said where and why. */
 struct template *conf_check_template(struct conf_checking *k, const struct conf_node *n, const char *text);

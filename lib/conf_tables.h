@@ -7,6 +7,7 @@
 extern const struct conf_key conf_main_keys[], conf_source_keys[], conf_template_keys[], conf_gateway_keys[],
     conf_rule_keys[];
 extern const struct conf_table conf_report_table, conf_inbound_table; /* sections of a gateway */
+extern const struct conf_table conf_lookup_table, conf_poll_table; /* its sections lookup and poll */
 extern const struct conf_table conf_main_inbound_table; /* section inbound of smschain.yaml */
 
 /* The sections `auth`, `tls` and `proxy` of a struct conf_http that is a member of some struct: the tables, then their

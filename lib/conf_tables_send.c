@@ -151,5 +151,9 @@ const struct conf_key conf_gateway_keys[] = {
     {.name = "inbound", .type = CONF_SECTION, .table = &conf_inbound_table,
      .help = "Messages from phones that it takes for us. One message is told twice where sender, recipient, text and "
              "`msg_id` are equal, or `time` where it gives no id."},
+    {.name = "lookup", .type = CONF_SECTION, .at = G(lookup), .table = &conf_lookup_table, .owner = "callback",
+     .help = "How it is asked what became of an attempt."},
+    {.name = "poll", .type = CONF_SECTION, .at = G(poll), .table = &conf_poll_table, .owner = "callback",
+     .help = "Where its reports are fetched, if it does not post them; they are read as section `report` says."},
     {0},
 };

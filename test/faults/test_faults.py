@@ -20,7 +20,9 @@ NEEDS_THROTTLING = {"dispatch.settled"}
 KILLED_ELSEWHERE = {
     "extract.run_entered",  # only a schedule comes by there: test/service/test_extract.py
     # only messages from phones: test/chain/test_inbound.py
-    "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed"}
+    "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed",
+    # only look-ups and polls: test/service/test_lookup.py, test_poll.py
+    "lookup.asked", "lookup.told", "lookup.before_settle", "lookup.settled", "poll.fetched", "poll.journalled", "poll.cursor_moved"}
 NEEDS_DEAD_DISPATCHER = {"dispatch.recovering", "dispatch.recovered"}
 
 

@@ -483,6 +483,28 @@ def test_done_open_lost(world):
     w.check_rest()
 
 
+def test_in_doubt_is_sent_again_only_after_a_look_up(world):
+    """settled 4: the gateway's look-up has proven that the attempt in doubt was not accepted."""
+    w = world()
+    records = w.add(4)
+    ids = [r["sms_id"] for r in records]
+    for sms_id, settled in zip(ids, (4, 2, 0, 4)):
+        w.sql("INSERT INTO claim VALUES (%s, 1, 1, 0, %s, 1, 4711, now())", (sms_id, settled))
+    w.sql("UPDATE message SET state = 20, attempt = 1 WHERE sms_id = ANY(%s)", (ids,))
+    # After history was lost another attempt may have been made: accept-database leaves a claim that nobody owns.
+    w.sql("UPDATE message SET state = 90 WHERE sms_id <> %s", (ids[3],))
+    w.chain.ctl("accept-database", "--since", "2026-01-01T00:00:00Z", "--yes", check=False)
+    w.sql("UPDATE message SET state = 20 WHERE sms_id <> %s", (ids[3],))
+    w.publish(ALPHA, records)
+    w.start()
+    w.wait(lambda: w.count("accepted") == 1)
+    w.wait_queue(ALPHA, (0, 0))
+    assert w.sql("SELECT sms_id, attempt, settled FROM claim ORDER BY 1, 2") == [
+        (ids[0], 1, 4), (ids[0], 2, 0), (ids[1], 1, 2), (ids[2], 1, 0), (ids[3], 1, 4), (ids[3], 2, 0)]
+    assert len(w.submits()) == 1
+    assert w.outbox() == [] or all(i not in str(w.outbox()) for i in map(str, ids[:3]))
+
+
 def test_bad_bodies(world):
     w = world()
     good, bad = w.add(3), w.add(1)[0]

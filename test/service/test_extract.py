@@ -787,3 +787,18 @@ def test_figures(extract):
         return rows and rows[0][0]
     wait_for(lambda: figures() and figures().get("chunks_published") == 3, 15, "figures")
     assert {"runs_open", "rows", "rows_per_s", "outbox_waiting"} <= set(figures())
+
+
+def test_old_skips_are_forgotten(extract):
+    extract.rule()
+    extract.persons(1, 3)
+    extract.start()
+    old, new = extract.run_rule(), None
+    extract.wait_state(old, "read")
+    new = extract.run_rule()
+    extract.wait_state(new, "read")
+    extract.process.stop()
+    extract.sql("INSERT INTO run_skip (run_id, pass, kind, reason) SELECT %s, 1, 'invalid', 'empty' FROM generate_series(1, 12000)", (old,))
+    extract.sql("UPDATE run SET ended_at = now() - interval '91 days' WHERE id = %s", (old,))
+    extract.start()
+    extract.chain.wait_until(lambda: extract.sql("SELECT run_id, count(*) FROM run_skip GROUP BY 1") == [(new, 3)], 30, "the old ones gone")

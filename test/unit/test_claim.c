@@ -21,6 +21,11 @@ static const struct one_case {
     {"no row", {.found = false}, CLAIM_LOST, 0, 0},
     {"accepted", {.found = true, .state = STATE_ACCEPTED, .last_attempt = 1}, CLAIM_DONE, 0, 0},
     {"in doubt", {.found = true, .state = STATE_IN_DOUBT, .last_attempt = 1}, CLAIM_DONE, 0, 0},
+    {"in doubt, settled otherwise than by a look-up", {.found = true, .state = STATE_IN_DOUBT, .last_attempt = 1, .last_settled = 2}, CLAIM_DONE, 0, 0},
+    {"in doubt no more", {.found = true, .state = STATE_IN_DOUBT, .made_attempt = 2, .last_attempt = 1, .last_settled = 4}, CLAIM_MADE, 2, 0},
+    {"in doubt no more, but paused", {.found = true, .state = STATE_IN_DOUBT, .last_attempt = 1, .last_settled = 4, .hold = CLAIM_HOLD_RUN}, CLAIM_PAUSED, 0, 0},
+    {"in doubt no more, and open again", {.found = true, .state = STATE_IN_DOUBT, .last_attempt = 2}, CLAIM_DONE, 0, 0},
+    {"looked up, but delivered", {.found = true, .state = STATE_DELIVERED, .last_attempt = 1, .last_settled = 4}, CLAIM_DONE, 0, 0},
     {"delivered", {.found = true, .state = STATE_DELIVERED, .last_attempt = 2}, CLAIM_DONE, 0, 0},
     {"open elsewhere", {.found = true, .state = STATE_SUBMITTED, .last_attempt = 1}, CLAIM_OPEN, 1, 0},
     {"open, not told yet", {.found = true, .last_attempt = 1}, CLAIM_OPEN, 1, 0},
@@ -50,7 +55,7 @@ static void test_ours_only_if_made(void **state)
     (void)state;
     for (size_t s = 0; s < COUNT_OF(states); s++)
         for (unsigned bits = 0; bits < 64; bits++)
-            for (int settled = 0; settled <= 3; settled++)
+            for (int settled = 0; settled <= 4; settled++)
                 for (int hold = 0; hold <= CLAIM_HOLD_GATEWAY; hold++) {
                     struct claim_facts f = {.found = bits & 1, .state = states[s], .made_attempt = bits & 2 ? 2 : 0,
                                             .made_kind = kinds[bits >> 2 & 1], .last_attempt = bits & 8 ? 1 : 0,

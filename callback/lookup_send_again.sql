@@ -1,0 +1,24 @@
+-- The gateway says that it never took this attempt. That counts where our side is over with it for certain: the dispatcher
+-- itself has told that it is in doubt, or its slots have after its death (a doubt told by a sweep may be about a process
+-- that was stopped just before the first byte, and goes on); long enough ago; and no history was lost since, in which
+-- another attempt may have been made.
+-- $1 … $6 as in lookup_proof; $7 target, $8 body, $9 run: settles the attempt and gives the row to the outbox, both or neither.
+WITH proven AS (
+  UPDATE claim c SET settled = 4
+  WHERE c.sms_id = $1::bigint AND c.segment = $2::int AND c.attempt = $3::int AND c.sms_id >= $4::bigint AND c.sms_id < $5::bigint
+    AND c.kind = 0 AND c.settled = 0
+    AND EXISTS (SELECT FROM message m WHERE m.sms_id = $1::bigint AND m.sms_id >= $4::bigint AND m.sms_id < $5::bigint
+                AND m.state = 20 AND m.attempt = $3::int)
+    AND NOT EXISTS (SELECT FROM claim n WHERE n.sms_id = $1::bigint AND n.sms_id >= $4::bigint AND n.sms_id < $5::bigint
+                    AND n.segment = $2::int AND n.attempt > $3::int)
+    AND NOT EXISTS (SELECT FROM msg_map x WHERE x.sms_id = $1::bigint AND x.sms_id >= $4::bigint AND x.sms_id < $5::bigint
+                    AND x.segment = $2::int AND x.attempt = $3::int)
+    AND EXISTS (SELECT FROM event e WHERE e.sms_id = $1::bigint AND e.sms_id >= $4::bigint AND e.sms_id < $5::bigint
+                AND e.segment = $2::int AND e.attempt = $3::int AND e.state = 20 AND (e.origin IS NULL OR e.origin = 'slots'))
+    AND NOT EXISTS (SELECT FROM event e WHERE e.sms_id = $1::bigint AND e.sms_id >= $4::bigint AND e.sms_id < $5::bigint
+                    AND e.segment = $2::int AND e.attempt = $3::int AND e.state = 20
+                    AND e.at > now() - $6::bigint * interval '1 millisecond')
+    AND (SELECT generation = 1 OR c.claimed_at > accepted_at FROM database_history)
+  RETURNING 1
+)
+INSERT INTO outbox (due_at, target, body, run_id) SELECT now(), $7::text, $8::text, $9::bigint FROM proven

@@ -1,0 +1,2 @@
+-- $1 days that are kept
+SELECT drop_partitions($1)
