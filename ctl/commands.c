@@ -36,7 +36,7 @@ const struct ctl_command ctl_commands[] = {
      "  --json    one object\n"
      "  --watch   every second until Ctrl-C\n"
      "Exit codes: 0 all is well, 2 usage, 3 something waits for a person (in doubt, held, failed, paused, "
-     "given up),\n"
+     "given up, dead),\n"
      "4 database not reachable, 5 bad configuration.\n"},
     {"stop", cmd_stop, "pause everything, a rule or a gateway",
      " all | RULE | --gateway GATEWAY [--reason TEXT]\n"
@@ -90,10 +90,24 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 done, 1 refused (no number, bad lines, no such file), 2 usage, 3 imported, but bad lines "
      "were\n"
      "left out, 4 database not reachable, 5 bad configuration.\n"},
+    {"try", cmd_try, "send one message by a gateway and show all that was said",
+     " GATEWAY --to NUMBER [--text TEXT] [--sender SENDER] [--yes] [--json]\n"
+     "One real message by the gateway's own driver, outside ledger, queues, claims and balance; it leaves a "
+     "line in\n"
+     "the log. Shows the request and the answer with secrets hidden, the outcome, and which line of answer: "
+     "it was\n"
+     "decided by. Needs the secrets of dispatch. A report that comes for it finds no message: it is parked.\n"
+     "  --yes   do not ask\n"
+     "Example:\n"
+     "  smschain try beta --to +491711234567 --text \"Hello from smschain\"\n"
+     "Exit codes: 0 accepted, 1 refused, not sent or not confirmed, 2 usage, 3 in doubt, 5 bad "
+     "configuration.\n"},
     {"why", cmd_why, "what became of a number: every message to it, and why not",
      " NUMBER [--rule RULE] [--since TIME] [--limit N] [--whole-number] [--json]\n"
-     "Every message to the number with its story and what it waits for or why it ended so; every row of it that\n"
-     "became no message (duplicate of which run, suppressed, invalid); and what the rules' runs made of it, also\n"
+     "Every message to the number with its story and what it waits for or why it ended so; every row of it "
+     "that\n"
+     "became no message (duplicate of which run, suppressed, invalid); and what the rules' runs made of it, "
+     "also\n"
      "that it was not in a result, with the file and line of the rule's SQL. The number is masked.\n"
      "  --rule     only that rule, and all its runs instead of the last one of each rule\n"
      "  --since    runs that are so old at most: 90s, 15m, 2h, 3d (default 7d)\n"

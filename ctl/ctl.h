@@ -53,6 +53,7 @@ int cmd_dead(struct ctl *c);
 int cmd_quarantine(struct ctl *c);
 int cmd_requeue(struct ctl *c);
 int cmd_why(struct ctl *c);
+int cmd_try(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
@@ -150,7 +151,8 @@ enum status_count_column {
     COUNT_QUARANTINE,
     COUNT_OUTBOX_DUE,
     COUNT_OUTBOX_LATER,
-    COUNT_HELD_RULES
+    COUNT_HELD_RULES,
+    COUNT_DEAD
 };
 int64_t status_state_count(const struct status *s, int64_t run_id,
                            int state); /* messages of that run in that state */

@@ -91,8 +91,8 @@ static int status_read(struct ctl *c, struct status *s)
 
 static int attention(const struct status *s)
 {
-    static const enum status_count_column waiting[] = {COUNT_IN_DOUBT, COUNT_HELD, COUNT_FAILED,
-                                                       COUNT_GIVEN_UP, COUNT_HELD_RULES};
+    static const enum status_count_column waiting[] = {COUNT_IN_DOUBT, COUNT_HELD,       COUNT_FAILED,
+                                                       COUNT_GIVEN_UP, COUNT_HELD_RULES, COUNT_DEAD};
     if (s->broker_trouble != NULL)
         return EXIT_UNREACHABLE;
     for (size_t i = 0; i < COUNT_OF(waiting); i++)

@@ -6,4 +6,5 @@ SELECT (SELECT coalesce(sum(count), 0) FROM stats WHERE state = 20),
        (SELECT count(*) FROM quarantine WHERE received_at > now() - interval '1 day'),
        (SELECT count(*) FROM outbox WHERE published_at IS NULL AND due_at <= now()),
        (SELECT count(*) FROM outbox WHERE published_at IS NULL AND due_at > now()),
-       (SELECT count(*) FROM rule WHERE held_why <> '')
+       (SELECT count(*) FROM rule WHERE held_why <> ''),
+       (SELECT count(*) FROM dead WHERE state IN ('waiting', 'again'))

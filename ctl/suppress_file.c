@@ -166,7 +166,6 @@ static int merge(struct ctl *c, const struct import *m)
         code = ctl_commit(c);
     if (code != 0)
         return code;
-    FAULT("ctl.suppress_committed");
     int64_t fresh = db_affected(merged);
     printf("imported: %lld new, %lld known already", (long long)fresh, (long long)(m->good - fresh));
     printf(m->bad > 0 ? ", %lld bad lines left out\n" : "\n", (long long)m->bad);

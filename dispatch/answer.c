@@ -293,6 +293,7 @@ void answer_read(const struct answer_rules *r, int status, const char *body, siz
 {
     struct reading in = {.status = status, .body = body, .len = len};
     ret->is = 0;
+    ret->line = 0;
     ret->msg_id_missing = ret->own_id = ret->refused_unreadable = false;
     ret->msg_id[0] = ret->reason[0] = ret->error[0] = '\0';
     ret->refused_count = 0;
@@ -301,6 +302,7 @@ void answer_read(const struct answer_rules *r, int status, const char *body, siz
         if (!rule_fits(rule, &in))
             continue;
         ret->is = rule->conf->is;
+        ret->line = rule->conf->line;
         if (ret->is == ANSWER_ACCEPTED)
             read_msg_id(rule, &in, ret);
         else

@@ -15,6 +15,7 @@ void answer_free(struct answer_rules *r);
 
 struct answer {
     enum answer_kind is; /* 0: no line fits: nothing is known */
+    int line;            /* of the line that fits; 0: none */
     bool msg_id_missing; /* accepted, but its id is not there, or is none (too long, blanks, control
                             characters) */
     char msg_id[SLOT_MSG_ID_SIZE];

@@ -20,6 +20,7 @@
 #include "lib/conf.h"
 #include "lib/seq_id.h"
 
+struct request;
 struct gateway_item { /* one message of a request */
     int64_t number;
     const char *text, *sender, *encoding;
@@ -48,6 +49,10 @@ struct gateway_events {
     /* Everything in `answer` is gone after the call; the request is the dispatcher's again. */
     void (*answered)(void *arg, struct gateway_request *r, const struct gateway_answer *answer);
     void (*probed)(void *arg, bool connected);
+    /* For a person who looks on (smschain try), else NULL: the request as it is about to go, with its secrets, and what
+     * came back; `line` is that of the answer's line that fits, 0: none. Valid during the call. */
+    void (*request_seen)(void *arg, const struct request *q);
+    void (*result_seen)(void *arg, const struct http_result *h, int line);
 };
 
 struct gateway_options {

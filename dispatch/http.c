@@ -71,6 +71,8 @@ static void http_send(struct gateway *g, struct gateway_request *r)
         keep_unmade(g, r);
         return;
     }
+    if (g->opts.events.request_seen != NULL)
+        g->opts.events.request_seen(g->opts.events.arg, q);
     struct http_request h = {.method = q->method,
                              .url = q->url.data,
                              .headers = q->header_lines,
@@ -146,6 +148,8 @@ static void done(void *arg, void *what, const struct http_result *h)
         e.msg_id_missing = a->msg_id_missing;
         e.refused_unreadable = a->refused_unreadable;
     }
+    if (g->opts.events.result_seen != NULL)
+        g->opts.events.result_seen(g->opts.events.arg, h, e.matched != 0 ? a->line : 0);
     struct classified c = classify(&e);
     tell(g, what, h, &c);
 }

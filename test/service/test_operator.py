@@ -35,7 +35,7 @@ def ctl(chain, *arguments, code=DONE, fault=None):
     chain.more_environment = before
     assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
-    if "show" not in arguments:  # tables fit 100 columns
+    if arguments[0] != "try" and "show" not in arguments:  # tables fit 100 columns
         assert all(len(line) <= 100 for line in done.stdout.splitlines() if not line.startswith("{") and "/" not in line), done.stdout
     return done
 
@@ -423,3 +423,70 @@ def test_why_a_message_waits(make_chain):  # noqa: F811
     assert re.search(r"smschain resolve \d+\.1\.1 STATE$", because())
     done = why_json(chain, "+491799999999", "--rule", rule)["runs"][0]["because"]
     assert re.search(r"not in the result|not read to its end|being read", done)
+
+
+# ---- try ----
+
+GATEWAYS = sorted(f[:-len(".yaml")] for f in os.listdir(os.path.join(os.path.dirname(__file__), "../../conf/gateways")))
+
+
+@pytest.fixture
+def tried(make_chain):  # noqa: F811
+    return make_chain(only=())
+
+
+def check_hidden(chain, done):
+    for secret in chain.secrets():
+        assert secret not in done.stdout + done.stderr
+        assert base64.b64encode(secret.encode()).decode().rstrip("=") not in done.stdout + done.stderr
+
+
+def test_try_every_gateway(tried):
+    for gateway in GATEWAYS:
+        done = ctl_any(tried, "try", gateway, "--to", "+49 171 1234567", "--text", "Grüße & mehr", "--yes")
+        assert "Sanitizer" not in done.stderr and done.returncode == DONE, (gateway, done.stdout, done.stderr)
+        assert re.search(r"^request\n  (GET|POST) http", done.stdout) and re.search(r"^answer\n  HTTP 20\d ", done.stdout, re.M)
+        assert re.search(rf"^outcome  accepted after \d+ ms\nby       .*/gateways/{gateway}\.yaml, line \d+$", done.stdout, re.M)
+        check_hidden(tried, done)
+        trace = [line for line in done.stderr.splitlines() if "outside the ledger" in line]
+        assert len(trace) == 1 and f"gateway={gateway}" in trace[0] and "1234567" not in trace[0]
+    submits = list(tried.gateway.submits())
+    assert sorted(s["gateway"] for s in submits) == GATEWAYS
+    assert len({s["text"] for s in submits}) == 1 and {s["number"] for s in submits} == {491711234567}
+    assert tried.sql("SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM claim), (SELECT count(*) FROM outbox)") == [(0, 0, 0)]
+
+
+def try_beta(chain, code):
+    done = ctl(chain, "try", "beta", "--to", "+491711234567", "--yes", "--json", code=code)
+    check_hidden(chain, done)
+    return json.loads(done.stdout)
+
+
+def test_try_shows_how_an_answer_is_classified(tried):
+    told = try_beta(tried, DONE)
+    assert told["outcome"] == "accepted" and told["msg_id"] and told["sends"] == 1
+    assert json.loads(told["request"]["body"])["to"] and told["answer"]["status"] == 202
+    key_header, = [h for h in told["request"]["headers"] if h.lower().startswith("x-api-key")]
+    assert key_header.endswith(": ***")
+    with open(told["file"], encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    assert "is: accepted" in " ".join(lines[told["line"] - 1:told["line"] + 6])
+    tried.gateway.set(**{"beta.refuse_share": 1})
+    refused = try_beta(tried, REFUSED)
+    assert refused["outcome"] == "refused" and refused["line"] > told["line"]
+    tried.gateway.set(**{"beta.refuse_share": 0, "beta.drop_after": "n1"})
+    doubt = try_beta(tried, ATTENTION)
+    assert (doubt["outcome"], doubt["line"], doubt["answer"]["end"]) == ("in_doubt", 0, "connection_lost")
+    tried.gateway.kill9()
+    gone = try_beta(tried, REFUSED)
+    assert (gone["outcome"], gone["sends"]) == ("not_sent", 0)
+
+
+def test_try_refusals(tried):
+    ctl(tried, "try", "beta", code=USAGE)
+    assert "no gateway nosuch" in ctl(tried, "try", "nosuch", "--to", "+491711234567", "--yes", code=REFUSED).stderr
+    assert "no number" in ctl(tried, "try", "beta", "--to", "hello", "--yes", code=REFUSED).stderr
+    assert "--yes" in ctl(tried, "try", "beta", "--to", "+491711234567", code=REFUSED).stderr
+    tried.change_conf("smschain.yaml", '# deliver_only_to: ["+491711234567"]', 'deliver_only_to: ["+491711234567"]')
+    assert "deliver_only_to" in ctl(tried, "try", "beta", "--to", "+491711234568", "--yes", code=REFUSED).stderr
+    assert list(tried.gateway.submits()) == []
