@@ -2,18 +2,33 @@
 does. Each gateway has a sample rule of its own, so that all of them share one chain; what a test sends is one run."""
 import contextlib
 import os
+import re
 
 import fixtures
 import pytest
 from chain import FINAL, ROOT, VARIABLES
 
-# Lost answers: does a report name our reference, or must it be inferred?
 RULE_OF = {"alpha": "holiday-wishes", "beta": "card-expiring", "kannel": "low-balance", "twilio-like": "policy-renewal",
            "infobip-like": "overdue-notice", "aliyun-like": "appointment-tomorrow"}
 WITHOUT_LOGIN = {"alpha"}
 WINDOW = 50
 GATEWAYS = [g for g in RULE_OF if os.path.exists(os.path.join(ROOT, "conf/gateways", f"{g}.yaml"))]
+# What makes the texts of a rule's new rows equal, so that they may share a request.
+EQUAL = {"holiday-wishes": "UPDATE customer SET name = NULL WHERE id >= %(low)s",
+         "appointment-tomorrow": "WITH c AS (UPDATE customer SET name = NULL WHERE id >= %(low)s) UPDATE appointment SET "
+                                 "branch = 'Am Markt 7', starts_at = (SELECT starts_at FROM appointment WHERE id = %(low)s) "
+                                 "WHERE customer_id >= %(low)s"}
 every_gateway = pytest.mark.parametrize("through", GATEWAYS, indirect=True)
+
+
+def shares_requests(gateway):
+    with open(os.path.join(ROOT, "conf/gateways", f"{gateway}.yaml"), encoding="utf-8") as f:
+        most = re.search(r"^  (?:numbers|messages)_max: (\d+)", f.read(), re.MULTILINE)
+    return bool(most) and int(most.group(1)) > 1
+
+
+SHARING = [g for g in GATEWAYS if shares_requests(g)]
+every_sharing_gateway = pytest.mark.parametrize("through", SHARING, indirect=True)
 
 
 def route_all(chain):
@@ -66,9 +81,11 @@ class Through:
         for name in names or list(self.turned):
             self.chain.gateway.set(**{f"{self.gateway}.{name}": self.turned.pop(name)})
 
-    def send(self, n):
-        """n new messages; gives the run and the numbers."""
+    def send(self, n, equal=False):
+        """n new messages, of equal text if that can be; gives their numbers."""
         ids = self.chain.shop.add(self.rule, n)
+        if equal and self.rule in EQUAL:
+            self.chain.shop.sql(EQUAL[self.rule], {"low": ids[0]})
         self.run = self.chain.run_rule(self.rule)
         low = 491700000000 + ids[0]
         return [str(low + i) for i in range(n)]
@@ -85,6 +102,12 @@ class Through:
         self.chain.wait_until(lambda: sum(c for s, c in self.states().items() if s in ends) == n, seconds,
                               f"{n} final states (are {self.states()})")
         return self.states()
+
+    def reasons(self):
+        """What the gateway has given as its reason, whatever became of the message."""
+        rows = self.chain.sql("SELECT DISTINCT w.word FROM event e JOIN message m USING (sms_id) JOIN word w ON w.id = e.reason "
+                              "WHERE m.run_id = %s", (self.run,))
+        return [word for word, in rows]
 
     def check(self):
         """I1 to I8; what is in doubt for good was said by the test itself."""
@@ -167,6 +190,38 @@ def test_refused_numbers(through, whole):
     through.check()
 
 
+@every_sharing_gateway
+def test_many_in_a_request(through):
+    through.send(60, equal=True)
+    through.wait_states({"delivered": 60})
+    assert through.counted("submits") == 60 and through.counted("requests") <= 45, "some must have shared a request"
+    through.check()
+
+
+@every_sharing_gateway
+def test_refused_among_many_in_a_request(through):
+    ids = through.chain.shop.sql("SELECT coalesce(max(id), 0) FROM customer")[0][0]
+    refused = [str(491700000000 + ids + i) for i in (5, 17, 18)]
+    through.turn(refuse_number=",".join(refused))
+    through.send(30, equal=True)
+    through.wait_states({"delivered": 27, "rejected": 3})
+    rejected = through.chain.sql("SELECT number FROM message WHERE run_id = %s AND state = 70 ORDER BY 1", (through.run,))
+    assert [str(n) for n, in rejected] == refused
+    through.check()
+
+
+@every_sharing_gateway
+@pytest.mark.parametrize("knob, end", [("drop_before", "in_doubt"), ("drop_after", "delivered")])
+def test_lost_answer_for_many_in_a_request(through, knob, end):
+    """Every message of that request is in doubt, none is sent again; reports settle those that were taken."""
+    through.turn(**{knob: "n1"})
+    through.send(30, equal=True)
+    states = through.wait_ends(30, also=[] if end == "delivered" else ["in_doubt"], seconds=90)
+    assert set(states) <= {"delivered", end} and states[end] > 1
+    assert through.counted("submits") == (30 if end == "delivered" else 30 - states["in_doubt"])
+    through.check()
+
+
 @every_gateway
 def test_throttled(through):
     through.turn(throttle_share="n3", retry_after_s=1)
@@ -185,6 +240,7 @@ def test_wrong_password(through):
     through.send(5)
     through.chain.wait_until(lambda: through.counted("unauthorised") > 0, 30, "a request that is not let in")
     assert through.counted("submits") == 0
+    through.chain.wait_until(through.reasons, 30, "somebody can see why")
     through.turn(password=through.chain.gateway_logins()[f"{through.gateway}.password"])
     through.wait_ends(5)
     assert through.counted("submits") == through.states().get("delivered", 0)
