@@ -94,13 +94,13 @@ class Through:
         return self.chain.states(self.run)
 
     def wait_states(self, wanted, seconds=60):
-        self.chain.wait_until(lambda: self.states() == wanted, seconds, f"{wanted} (are {self.states()})")
+        self.chain.wait_until(lambda: self.states() == wanted, seconds, f"{wanted} of run {self.run}")
 
     def wait_ends(self, n, also=(), seconds=60):
         """Until the run's n messages are in a final state; gives {state: messages}."""
         ends = FINAL | set(also)
         self.chain.wait_until(lambda: sum(c for s, c in self.states().items() if s in ends) == n, seconds,
-                              f"{n} final states (are {self.states()})")
+                              f"{n} final states of run {self.run}")
         return self.states()
 
     def reasons(self):
