@@ -38,14 +38,14 @@ enum MHD_Result intake_say(struct request *r, unsigned status, const char *text)
 enum MHD_Result intake_reply(struct request *r)
 {
     auto_free char *text = posts_reply(r->posts, r->understood);
-    return answer(r, (unsigned)r->posts->conf->reply_status, text, r->posts->conf->reply_type, false);
+    return answer(r, (unsigned)r->posts->conf->reply_status, text, r->posts->conf->reply_type, r->last);
 }
 
 enum MHD_Result intake_unreadable(struct request *r)
 {
     unsigned status = (unsigned)r->posts->conf->unreadable_status;
     auto_free char *text = posts_refusal(r->posts, status, "it cannot be read; it is kept for a person");
-    return answer(r, status, text, r->posts->conf->reply_type, false);
+    return answer(r, status, text, r->posts->conf->reply_type, true);
 }
 
 /* One line a minute says that there are refusals: whoever floods us does not fill the log. */

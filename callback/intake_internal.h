@@ -76,6 +76,7 @@ struct request {
     unsigned status;           /* of what was handed to the journal */
     size_t understood;
     int kept; /* the journal's answer */
+    bool last; /* where its end was is not certain: nothing more is read on this connection */
     bool seen, in_journal, journal_said;
 };
 
