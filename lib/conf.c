@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 struct loading {
@@ -242,6 +243,40 @@ static int is_visible(const struct dirent *d)
     return d->d_name[0] != '.';
 }
 
+/* What somebody has put into the folder for us to read, and we would pass over: greet.yml, Greet.YAML, a
+ * folder. */
+static void refuse_entry(struct loading *l, enum conf_kind kind, const char *path, const char *name)
+{
+    static const char *const meant[] = {".yaml", ".yml", ".liquid", ".txt"};
+    size_t len = strlen(name);
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        conf_error(&l->report, file_add(l, kind, path), 0, 0,
+                   "is a folder, whose files are not read: move them up, or this out of %s/",
+                   kinds[kind].folder);
+    for (size_t i = 0; i < COUNT_OF(meant); i++) {
+        size_t ending = strlen(meant[i]);
+        if (len > ending && !strcasecmp(name + len - ending, meant[i]))
+            conf_error(&l->report, file_add(l, kind, path), 0, 0,
+                       "is not read: expected a name that ends in %s", kinds[kind].ending);
+    }
+}
+
+/* Names that differ by case alone are one name to people, to some file systems and to some shells. */
+static void refuse_same_name(struct loading *l, enum conf_kind kind)
+{
+    for (size_t i = 1; i < *count_of(l->conf, kind); i++) {
+        const struct named *one = array_at(l->conf, kind, i);
+        for (size_t k = 0; k < i; k++) {
+            const struct named *other = array_at(l->conf, kind, k);
+            if (!strcasecmp(one->name, other->name))
+                conf_error(&l->report, file_add(l, kind, one->file), 0, 0,
+                           "has the name of %s but for its case: expected a name of its own", other->file);
+        }
+    }
+}
+
 static void load_folder(struct loading *l, enum conf_kind kind)
 {
     const char *ending = kinds[kind].ending;
@@ -258,13 +293,13 @@ static void load_folder(struct loading *l, enum conf_kind kind)
         if (len > ending_len && !strcmp(name + len - ending_len, ending)) {
             auto_free char *stem = xstrndup(name, len - ending_len);
             load_file(l, kind, path, stem);
-        } else if (len > 4 && (!strcmp(name + len - 4, ".yml") || !strcmp(name + len - 4, ".txt"))) {
-            conf_error(&l->report, file_add(l, kind, path), 0, 0,
-                       "is not read: expected a name that ends in %s", ending);
+        } else {
+            refuse_entry(l, kind, path, name);
         }
         free(entries[i]);
     }
     free(entries);
+    refuse_same_name(l, kind);
 }
 
 static void load_all(struct loading *l)

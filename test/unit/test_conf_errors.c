@@ -99,6 +99,8 @@ static void config_write(const struct config *c)
                      0);
     for (size_t i = 0; i < c->count; i++) {
         auto_free char *path = xasprintf("conf/%s", c->files[i].name);
+        auto_free char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+        (void)mkdir(folder, 0700); /* mostly there */
         FILE *f = fopen(path, "w");
         assert_non_null(f);
         if (c->files[i].text.len)
