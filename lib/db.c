@@ -123,7 +123,9 @@ int db_failed(struct db *d, const PGresult *pg, const char *statement)
         return db_lost(d, why);
     }
     const int code = code_of(state);
-    const bool expected = code == DB_RETRY || code == DB_CONSTRAINT || code == DB_BAD_DATA;
+    const bool expected = code == DB_RETRY || code == DB_CONSTRAINT || code == DB_BAD_DATA || code == DB_FULL;
+    if (code == DB_FULL)
+        db_full_met(d, statement);
     LOG_AT(expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "statement failed", L_STR("statement", statement),
            L_STR("connection", d->name), L_STR("sqlstate", d->sqlstate), L_STR("error", d->error));
     return code;

@@ -73,6 +73,9 @@ int must_check db_enter(struct db *d, enum db_mode mode);
 int db_lost(struct db *d, const char *why);
 /* Remembers the error of a failed result and gives its code (< 0: the connection went with it). */
 int db_failed(struct db *d, const PGresult *pg, const char *statement);
+/* A statement met class 53; one succeeded. */
+void db_full_met(const struct db *d, const char *statement);
+void db_full_over(const char *statement);
 /* Sends what is waiting and reads what has come; waits for either until the deadline. */
 int must_check db_exchange(struct db *d, bool wait);
 /* Waits for the next result (NULL: the end of this command's). */

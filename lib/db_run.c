@@ -154,6 +154,8 @@ static int finish_async(struct db *d, struct db_result **ret)
             keep_prepared(d);
     }
     d->mode = DB_IDLE;
+    if (code == 0)
+        db_full_over(d->running);
     if (code == 0 && ret)
         *ret = db_result_wrap(d->async_result);
     else
@@ -223,8 +225,11 @@ int db_finish_command(struct db *d, const char *statement)
 
         if (r < 0)
             return r;
-        if (!pg)
+        if (!pg) {
+            if (code == 0)
+                db_full_over(statement);
             return code;
+        }
         const ExecStatusType status = PQresultStatus(pg);
         if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY &&
             code == 0)
@@ -388,6 +393,8 @@ int db_pipeline_end(struct db *d)
     if (!PQexitPipelineMode(d->conn))
         return could_not_send(d);
     d->mode = DB_IDLE;
+    if (code == 0)
+        db_full_over("pipeline");
     if (code > 0)
         db_forget_prepared(d, true);
     else

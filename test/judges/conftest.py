@@ -31,7 +31,7 @@ def judged():
 @pytest.fixture(scope="session")
 def judge():
     """judge([{judge: name, …}…]): what the second implementation answers."""
-    assert (HERE / "node_modules").is_dir(), f"the judges are not installed: run test/lab/packages.sh judges"
+    assert (HERE / "node_modules").is_dir(), "the judges are not installed: run test/lab/packages.sh judges"
     return lambda questions: list(map(json.loads, ask(["node", "judge.js"], [json.dumps(q) for q in questions])))
 
 

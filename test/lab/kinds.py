@@ -181,7 +181,8 @@ class Postgres(Server):
         return path
 
     def _env(self):
-        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", MARK: self.lab.id, **passed_on()}
+        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", MARK: self.lab.id, **passed_on(),
+                **self.lab.state.get("postgres_environment", {})}
 
     def start(self):
         if self.pid:

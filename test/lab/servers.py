@@ -70,7 +70,8 @@ class Lab:
             return None
 
     @classmethod
-    def start(cls, directory, die_with_parent=False, postgres_settings=None, rabbitmq_settings=None):
+    def start(cls, directory, die_with_parent=False, postgres_settings=None, rabbitmq_settings=None,
+              postgres_environment=None):
         """Starts what is not running. die_with_parent: the servers stop when this Python process is gone."""
         os.makedirs(directory, exist_ok=True)
         with locked(directory):
@@ -81,6 +82,7 @@ class Lab:
                 lab.state["data_dir"] = lab._choose_data_dir()
                 lab.save()
             lab.state["postgres_settings"] = postgres_settings or lab.state.get("postgres_settings", {})
+            lab.state["postgres_environment"] = postgres_environment or lab.state.get("postgres_environment", {})
             lab.state["rabbitmq_settings"] = rabbitmq_settings or lab.state.get("rabbitmq_settings", {})
             try:
                 lab._end_strays(keep_running=True)
