@@ -133,11 +133,17 @@ static int rule_compile(const struct conf_answer *c, struct rule *r, char **ret_
 
 int answer_compile(const struct conf_gateway *g, struct answer_rules **ret, char **ret_why)
 {
+    return answer_compile_lines(g->answers, g->answer_count, ret, ret_why);
+}
+
+int answer_compile_lines(const struct conf_answer *lines, size_t count, struct answer_rules **ret,
+                         char **ret_why)
+{
     struct answer_rules *r = xcalloc(1, sizeof(*r));
-    r->rules = xcalloc(MAX_OF(g->answer_count, (size_t)1), sizeof(*r->rules));
-    for (size_t i = 0; i < g->answer_count; i++) {
+    r->rules = xcalloc(MAX_OF(count, (size_t)1), sizeof(*r->rules));
+    for (size_t i = 0; i < count; i++) {
         r->count = i + 1;
-        int rc = rule_compile(&g->answers[i], &r->rules[i], ret_why);
+        int rc = rule_compile(&lines[i], &r->rules[i], ret_why);
         if (rc < 0) {
             answer_free(r);
             return rc;

@@ -8,13 +8,15 @@
 struct answer_rules;
 /* < 0: *ret_why says which line is wrong and how (caller frees). */
 int must_check answer_compile(const struct conf_gateway *g, struct answer_rules **ret, char **ret_why);
+int must_check answer_compile_lines(const struct conf_answer *lines, size_t count, struct answer_rules **ret,
+                                    char **ret_why);
 void answer_free(struct answer_rules *r);
 
 #define ANSWER_REFUSED_MAX 1024 /* numbers refused singly in one answer */
-#define ANSWER_ERROR_SIZE  200
+#define ANSWER_ERROR_SIZE  200 /* as GATEWAY_ERROR_SIZE */
 
 struct answer {
-    enum answer_kind is; /* 0: no line fits: nothing is known */
+    enum answer_kind is; /* 0: no line fits: nothing is known. ANSWER_RESULTS: see results.h */
     int line;            /* of the line that fits; 0: none */
     bool msg_id_missing; /* accepted, but its id is not there, or is none (too long, blanks, control
                             characters) */

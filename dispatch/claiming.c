@@ -322,14 +322,16 @@ static void request_add(const struct dispatcher *d, struct gateway_request *q, s
 
 static void send_claimed(struct dispatcher *d, struct message **claimed, size_t count)
 {
-    unsigned max = (unsigned)MAX_OF(d->gateway->request.numbers_max, (int64_t)1);
+    const struct conf_request *conf = &d->gateway->request;
+    bool any_text = conf->messages_max > 1; /* each message of a request has a text of its own */
+    unsigned max = (unsigned)MAX_OF(MAX_OF(conf->numbers_max, conf->messages_max), (int64_t)1);
     auto_free struct group_item *items = xcalloc(count, sizeof(*items));
     auto_free uint32_t *request_of = xcalloc(count, sizeof(*request_of));
     for (size_t i = 0; i < count; i++) {
         const struct text_record *r = claimed[i]->record;
-        items[i] = (struct group_item){.text = r->text,
-                                       .sender = r->sender != NULL ? r->sender : "",
-                                       .encoding = r->encoding,
+        items[i] = (struct group_item){.text = any_text ? "" : r->text,
+                                       .sender = any_text || r->sender == NULL ? "" : r->sender,
+                                       .encoding = any_text ? "" : r->encoding,
                                        .number = r->number,
                                        .cap = claimed[i]->numbers_cap};
     }

@@ -6,9 +6,9 @@
  * of it if that returns false.
  *  3. MUST NOT send a request again by itself, nor let its transport do so.
  *  4. MUST answer OUTCOME_NOT_SENT only if first_byte was not called or returned false, and OUTCOME_ACCEPTED,
- *     OUTCOME_REFUSED or OUTCOME_RETRY only if the gateway's whole answer says so; whatever else happened
- * after the first byte is OUTCOME_IN_DOUBT. (A request that cannot be made of its values is OUTCOME_REFUSED,
- * nothing having left.)
+ *     OUTCOME_REFUSED or OUTCOME_RETRY (also in `each`) only if the gateway's whole answer says so; whatever
+ * else happened after the first byte is OUTCOME_IN_DOUBT. (A request that cannot be made of its values is
+ * OUTCOME_REFUSED, nothing having left.)
  *  5. MUST NOT block: all waiting is on `fd` and `wait_ms`, all work in `turn`.
  *  6. MUST NOT touch a request after it has answered it; until then its strings stay as they are.
  *  7. MUST bound what it reads, what it keeps open and how long it waits (the gateway's answer_timeout).
@@ -19,6 +19,9 @@
 #include "dispatch/classify.h"
 #include "lib/conf.h"
 #include "lib/seq_id.h"
+#include "lib/slots.h"
+
+#define GATEWAY_ERROR_SIZE 200
 
 struct request;
 struct gateway_item { /* one message of a request */
@@ -33,15 +36,22 @@ struct gateway_request {
     size_t count;
     struct gateway_item items[];
 };
+struct gateway_outcome { /* of one message, where the answer tells of each by itself */
+    enum outcome outcome;
+    bool throttled, own_id; /* own_id: as msg_id NULL below */
+    char msg_id[SLOT_MSG_ID_SIZE], reason[SLOT_REASON_SIZE], error[GATEWAY_ERROR_SIZE];
+};
 struct gateway_answer {
     enum outcome outcome;
     const char *msg_id; /* OUTCOME_ACCEPTED; NULL: the gateway gives none, the seq_id stands for it */
     const char *reason; /* short; never NULL but for OUTCOME_ACCEPTED without refusals */
     const char *error;  /* the gateway's words, or the transport's; "" */
     bool throttled, unreachable;
+    bool single;            /* it is about one message, however many the request has */
     int64_t retry_after_ms; /* -1: not said */
     const int64_t *refused; /* numbers that the answer names as refused */
     size_t refused_count;
+    const struct gateway_outcome *each; /* as many as the request has items; NULL: they all share `outcome` */
 };
 struct gateway_events {
     void *arg;

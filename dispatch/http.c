@@ -3,17 +3,20 @@
 #include "lib/http.h"
 #include "dispatch/answer.h"
 #include "dispatch/gateway.h"
+#include "dispatch/results.h"
 #include "dispatch/submit.h"
 #include "lib/clock.h"
 
 #include <stdio.h>
 
-#define ANSWER_MAX_BYTES 65536
+#define ANSWER_MAX_BYTES    65536
+#define ANSWER_RESULT_BYTES 2048 /* more for each message of a request */
 
 struct gateway { /* of this driver */
     struct gateway_options opts;
     struct submit_template *template;
     struct answer_rules *rules;
+    struct results *results; /* NULL: none */
     struct http_multi *multi;
     struct request request; /* the one being made */
     struct unmade {         /* taken, but no request can be made of them: answered in the next turn */
@@ -128,6 +131,11 @@ static void tell(struct gateway *g, struct gateway_request *r, const struct http
             *h->retry_after != '\0' ? answer_retry_after_ms(h->retry_after, clock_wall_ms()) : -1,
         .refused = a->refused,
         .refused_count = a->refused_count};
+    auto_free struct gateway_outcome *each = NULL;
+    if (a->is == ANSWER_RESULTS && c->outcome == OUTCOME_IN_DOUBT && g->results != NULL) {
+        each = results_read(g->results, h->status, h->body, h->body_len, r);
+        told.each = each;
+    }
     g->opts.events.answered(g->opts.events.arg, r, &told);
 }
 
@@ -140,6 +148,7 @@ static void done(void *arg, void *what, const struct http_result *h)
         g->opts.events.probed(g->opts.events.arg, h->end == HTTP_ANSWERED);
         return;
     }
+    a->is = 0;
     a->reason[0] = a->error[0] = '\0';
     a->refused_count = 0;
     if (h->end == HTTP_ANSWERED && h->sends == 1) {
@@ -197,6 +206,7 @@ static void http_close(struct gateway *g)
         request_deinit(&g->request);
     submit_template_free(g->template);
     answer_free(g->rules);
+    results_free(g->results);
     free(g->read);
     free(g->probe_url);
     free(g->unmade);
@@ -206,14 +216,15 @@ static void http_close(struct gateway *g)
 static int open_multi(struct gateway *g, char **ret_why)
 {
     const struct conf_gateway *c = g->opts.conf;
-    struct http_multi_options o = {.http = {.conf = &c->http,
-                                            .connect_timeout_ms = c->connect_timeout_ms,
-                                            .answer_timeout_ms = c->answer_timeout_ms,
-                                            .answer_max = ANSWER_MAX_BYTES},
-                                   .connections = g->opts.window,
-                                   .arg = g,
-                                   .first_byte = first_byte,
-                                   .done = done};
+    struct http_multi_options o = {
+        .http = {.conf = &c->http,
+                 .connect_timeout_ms = c->connect_timeout_ms,
+                 .answer_timeout_ms = c->answer_timeout_ms,
+                 .answer_max = ANSWER_MAX_BYTES + (size_t)c->request.messages_max * ANSWER_RESULT_BYTES},
+        .connections = g->opts.window,
+        .arg = g,
+        .first_byte = first_byte,
+        .done = done};
     int rc = http_multi_new(&o, &g->multi);
     if (rc < 0)
         *ret_why = xasprintf("no libcurl or no descriptor: %s", strerror(-rc));
@@ -229,6 +240,8 @@ static int http_open(const struct gateway_options *opts, struct gateway **ret, c
         submit_init(&g->request, g->template);
         rc = answer_compile(opts->conf, &g->rules, ret_why);
     }
+    if (rc == 0)
+        rc = results_compile(opts->conf, &g->results, ret_why);
     if (rc == 0)
         rc = make_probe_url(g, ret_why);
     if (rc == 0)

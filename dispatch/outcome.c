@@ -133,6 +133,18 @@ static void count(struct dispatcher *d, const struct gateway_answer *a, size_t n
     *by_outcome[a->outcome] += (int64_t)n;
 }
 
+/* What the answer says of one message, as if it had been alone in its request. */
+static struct gateway_answer alone(const struct gateway_answer *a, const struct gateway_outcome *o)
+{
+    return (struct gateway_answer){.outcome = o->outcome,
+                                   .single = true,
+                                   .msg_id = o->own_id ? NULL : o->msg_id,
+                                   .reason = o->reason,
+                                   .error = o->error,
+                                   .throttled = o->throttled,
+                                   .retry_after_ms = a->retry_after_ms};
+}
+
 static bool named(const struct gateway_answer *a, int64_t number)
 {
     for (size_t i = 0; i < a->refused_count; i++)
@@ -163,7 +175,7 @@ static struct retry_plan plan_for(struct dispatcher *d, const struct message *m,
                             .attempt = m->attempt,
                             .tries = m->tries,
                             .max_attempts = (int)g->max_attempts,
-                            .numbers = (unsigned)r->count,
+                            .numbers = a->single ? 1 : (unsigned)r->count,
                             .named = a->refused_count > 0 && all_known(a, r),
                             .this_one_named = named(a, m->record->number),
                             .retry_after_ms = a->retry_after_ms,
@@ -228,27 +240,50 @@ static void answered_one(struct dispatcher *d, const struct gateway_item *item,
     carry_out(d, m, &p, a, msg_id, reason);
 }
 
-void outcome_answered(void *arg, struct gateway_request *r, const struct gateway_answer *answer)
+/* What one answer, or what it says of one message, means for the gateway as a whole. */
+static void gateway_says(struct dispatcher *d, const struct gateway_answer *a, size_t n)
 {
-    struct dispatcher *d = arg;
-    struct gateway_answer a = *answer;
-    FAULT("dispatch.answer_read");
+    if (a->unreachable)
+        breaker_says(d, BREAKER_FAILED);
+    else if (a->outcome != OUTCOME_NOT_SENT && a->outcome != OUTCOME_IN_DOUBT)
+        breaker_says(d, BREAKER_CONNECTED);
+    if (a->throttled)
+        throttled(d, a->retry_after_ms);
+    else if (a->outcome == OUTCOME_ACCEPTED)
+        d->throttles = 0;
+    count(d, a, n);
+}
+
+static void answered_each(struct dispatcher *d, const struct gateway_request *r,
+                          const struct gateway_answer *a)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct gateway_answer one = alone(a, &a->each[i]);
+        gateway_says(d, &one, 1);
+        answered_one(d, &r->items[i], r, &one);
+    }
+}
+
+static void answered_all(struct dispatcher *d, const struct gateway_request *r, struct gateway_answer a)
+{
     if (a.outcome == OUTCOME_ACCEPTED && !all_known(&a, r)) {
         /* It refuses a number that was not asked for, so nobody can say which of ours it means. */
         a.outcome = OUTCOME_IN_DOUBT;
         a.reason = "refused_numbers_unknown";
     }
-    if (a.unreachable)
-        breaker_says(d, BREAKER_FAILED);
-    else if (a.outcome != OUTCOME_NOT_SENT && a.outcome != OUTCOME_IN_DOUBT)
-        breaker_says(d, BREAKER_CONNECTED);
-    if (a.throttled)
-        throttled(d, a.retry_after_ms);
-    else if (a.outcome == OUTCOME_ACCEPTED)
-        d->throttles = 0;
-    count(d, &a, r->count);
+    gateway_says(d, &a, r->count);
     for (size_t i = 0; i < r->count; i++)
         answered_one(d, &r->items[i], r, &a);
+}
+
+void outcome_answered(void *arg, struct gateway_request *r, const struct gateway_answer *answer)
+{
+    struct dispatcher *d = arg;
+    FAULT("dispatch.answer_read");
+    if (answer->each != NULL)
+        answered_each(d, r, answer);
+    else
+        answered_all(d, r, *answer);
     free(r);
 }
 

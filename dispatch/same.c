@@ -57,16 +57,29 @@ static bool same_limits(const struct conf_gateway *a, const struct conf_gateway 
            a->breaker_pause_ms == b->breaker_pause_ms;
 }
 
+static bool same_answers(const struct conf_answer *a, size_t a_count, const struct conf_answer *b,
+                         size_t b_count)
+{
+    bool same = a_count == b_count;
+    for (size_t i = 0; same && i < a_count; i++)
+        same = same_answer(&a[i], &b[i]);
+    return same;
+}
+
+static bool same_results(const struct conf_results *a, const struct conf_results *b)
+{
+    return str(a->records, b->records) && str(a->number, b->number) && str(a->reference, b->reference) &&
+           same_answers(a->answers, a->answer_count, b->answers, b->answer_count);
+}
+
 bool same_gateway(const struct conf_gateway *a, const struct conf_gateway *b)
 {
     if (!str(a->name, b->name) || !str(a->driver, b->driver) || !str(a->sender, b->sender) ||
         !same_http(&a->http, &b->http) || !same_limits(a, b) || !same_request(&a->request, &b->request) ||
-        !same_sign(&a->sign, &b->sign) || a->answer_count != b->answer_count)
+        !same_sign(&a->sign, &b->sign))
         return false;
-    for (size_t i = 0; i < a->answer_count; i++)
-        if (!same_answer(&a->answers[i], &b->answers[i]))
-            return false;
-    return true;
+    return same_answers(a->answers, a->answer_count, b->answers, b->answer_count) &&
+           same_results(&a->results, &b->results);
 }
 
 bool same_surroundings(const struct conf *a, const struct conf *b)

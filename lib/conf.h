@@ -198,7 +198,7 @@ struct conf_template {
     char *currency_decimal, *currency_group;
 };
 
-enum answer_kind { ANSWER_ACCEPTED = 1, ANSWER_REFUSED, ANSWER_THROTTLED, ANSWER_RETRY };
+enum answer_kind { ANSWER_ACCEPTED = 1, ANSWER_REFUSED, ANSWER_THROTTLED, ANSWER_RETRY, ANSWER_RESULTS };
 struct conf_answer { /* one line of `answer:`; the first that fits decides; none fits: in doubt */
     char *status;   /* "200", "200-299", "4xx"; "" any */
     char *match;    /* POSIX extended regular expression over the body; "" any */
@@ -313,6 +313,12 @@ struct conf_gateway {
     struct conf_request request; /* driver http */
     struct conf_answer *answers;
     size_t answer_count;
+    struct conf_results { /* an answer that is `results`: a record for each message */
+        char *records; /* JSON pointer to the array; "" : the body itself */
+        char *number, *reference; /* pointers within a record: whose it is; "" : not said */
+        struct conf_answer *answers; /* lines over a record */
+        size_t answer_count;
+    } results;
     struct {
         struct conf_posts posts;
         char *id;            /* "as_given" "hex" "decimal": how ids are compared */

@@ -42,7 +42,7 @@ static void check_taken(struct conf_checking *k, const struct conf_answer *a, co
 }
 
 static void check_answer(struct conf_checking *k, const struct conf_gateway *g, const struct conf_answer *a,
-                         const struct conf_node *item)
+                         const struct conf_node *item, bool of_results)
 {
     const struct conf_node *pointer = conf_node_at(item, "pointer"), *equals = conf_node_at(item, "equals");
 
@@ -58,7 +58,7 @@ static void check_answer(struct conf_checking *k, const struct conf_gateway *g, 
     if (a->is != ANSWER_ACCEPTED && *a->refused_numbers)
         conf_error_at(k->report, k->file, conf_node_at(item, "refused_numbers"),
                       "refused_numbers: belongs to an accepted answer");
-    else if (*a->refused_numbers && g->request.numbers_max == 1)
+    else if (*a->refused_numbers && (g->request.numbers_max == 1 || of_results))
         conf_error_at(k->report, k->file, conf_node_at(item, "refused_numbers"),
                       "refused_numbers: a request has only one number here (numbers_max)");
     check_taken(k, a, item, "msg_id", a->msg_id);
@@ -66,17 +66,49 @@ static void check_answer(struct conf_checking *k, const struct conf_gateway *g, 
     check_taken(k, a, item, "refused_numbers", a->refused_numbers);
 }
 
+/* `is: results`, and the section that says how to read them. */
+static void check_results(struct conf_checking *k, const struct conf_gateway *g, bool used)
+{
+    const struct conf_node *results = at(k, "results"), *lines = at(k, "results.answer");
+    bool accepts = false;
+
+    if (used && !results)
+        conf_error_at(
+            k->report, k->file, at(k, "answer"),
+            "answer: a line is 'results', but the key 'results' is missing. It says how to read them");
+    if (!results || results->type != CONF_NODE_MAP)
+        return;
+    if (!used)
+        conf_error_at(k->report, k->file, results, "results: no line of 'answer' is 'results'");
+    if (!*g->results.number && !*g->results.reference)
+        conf_error_at(k->report, k->file, results,
+                      "results: expected number or reference, else nobody knows whose record it is");
+    for (size_t i = 0; i < g->results.answer_count; i++) {
+        const struct conf_answer *a = &g->results.answers[i];
+        if (lines->items[i]->type == CONF_NODE_MAP)
+            check_answer(k, g, a, lines->items[i], true);
+        if (a->is == ANSWER_RESULTS)
+            conf_error_at(k->report, k->file, lines->items[i], "is: a record has no results of its own");
+        accepts = accepts || a->is == ANSWER_ACCEPTED || !a->is;
+    }
+    if (!accepts)
+        conf_error_at(k->report, k->file, lines ? lines : results,
+                      "results: no line of its 'answer' is 'accepted', so every message would be in doubt");
+}
+
 static void check_answers(struct conf_checking *k, const struct conf_gateway *g)
 {
     const struct conf_node *answers = at(k, "answer");
-    bool accepts = false;
+    bool accepts = false, results = false;
 
     for (size_t i = 0; i < g->answer_count; i++) {
         if (answers->items[i]->type == CONF_NODE_MAP)
-            check_answer(k, g, &g->answers[i], answers->items[i]);
+            check_answer(k, g, &g->answers[i], answers->items[i], false);
         accepts = accepts || g->answers[i].is == ANSWER_ACCEPTED || !g->answers[i].is;
+        results = results || g->answers[i].is == ANSWER_RESULTS;
     }
-    if (g->answer_count && !accepts)
+    check_results(k, g, results);
+    if (g->answer_count && !accepts && !results)
         conf_error_at(k->report, k->file, answers,
                       "answer: no line is 'accepted', so every message would be in doubt");
 }

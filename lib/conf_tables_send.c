@@ -12,6 +12,7 @@ static const struct conf_word answer_kinds[] = {{"accepted", ANSWER_ACCEPTED},
                                                 {"refused", ANSWER_REFUSED},
                                                 {"throttled", ANSWER_THROTTLED},
                                                 {"retry", ANSWER_RETRY},
+                                                {"results", ANSWER_RESULTS},
                                                 {0}};
 
 #define E(field) offsetof(struct conf_route, field)
@@ -83,7 +84,8 @@ static const struct conf_key answer_keys[] = {
      .help = "That value, as text."},
     {.name = "is", .type = CONF_WORD_ENUM, .at = A(is), .words = answer_kinds, .required = true,
      .help = "`accepted` · `refused`: for good, certainly not taken · `throttled`: too fast, certainly not "
-             "taken, tried again after Retry-After or the back-off · `retry`: certainly not taken, tried again."},
+             "taken, tried again after Retry-After or the back-off · `retry`: certainly not taken, tried again · "
+             "`results`: it tells of each message, as the section `results` says."},
     {.name = "msg_id", .type = CONF_STR, .at = A(msg_id), .form = conf_form_taken,
      .help = "Where the gateway's id stands: `body`, `match` (the expression's first group), `match:2`, or a "
              "JSON pointer. Required for `accepted`."},
@@ -99,6 +101,21 @@ static const struct conf_table answer_table = {
     .size = sizeof(struct conf_answer), .line_at = A(line), .keys = answer_keys};
 
 #define G(field) offsetof(struct conf_gateway, field)
+static const struct conf_key results_keys[] = {
+    {.name = "records", .type = CONF_STR, .at = G(results.records), .form = conf_form_pointer,
+     .help = "Pointer to the array of records; without it the body itself."},
+    {.name = "number", .type = CONF_STR, .at = G(results.number), .form = conf_form_pointer,
+     .help = "Pointer within a record to the number, with or without a plus."},
+    {.name = "reference", .type = CONF_STR, .at = G(results.reference), .form = conf_form_pointer,
+     .help = "To the `seq_id` that the request carried. With both, both must fit."},
+    {.name = "answer", .type = CONF_TABLES, .at = G(results.answers), .count_at = G(results.answer_count),
+     .table = &answer_table, .min = 1, .max = 64,
+     .help = "How to read a record: lines as in `answer`, over the record's text; pointers begin at the record. If none "
+             "fits, its message is in doubt; so is a message that no record names, or more than one."},
+    {0},
+};
+static const struct conf_table results_table = {.keys = results_keys};
+
 CONF_HTTP_TABLES(gateway, struct conf_gateway, http);
 
 
@@ -146,6 +163,8 @@ const struct conf_key conf_gateway_keys[] = {
     {.name = "answer", .type = CONF_TABLES, .at = G(answers), .count_at = G(answer_count), .table = &answer_table,
      .required = true, .min = 1, .max = 64,
      .help = "How to read the answer: the first line that fits decides. If none fits, the attempt is in doubt."},
+    {.name = "results", .type = CONF_SECTION, .table = &results_table,
+     .help = "Where an answer tells of each message of the request by itself (`is: results`)."},
     {.name = "report", .type = CONF_SECTION, .table = &conf_report_table,
      .help = "Its delivery reports."},
     {.name = "inbound", .type = CONF_SECTION, .table = &conf_inbound_table,

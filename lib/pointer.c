@@ -284,3 +284,38 @@ int pointer_read(const char *json, size_t len, const char *pointer, struct buf *
         buf_add(out, w.found, (size_t)(w.found_end - w.found));
     return 0;
 }
+
+/* The text has been walked once and is good. */
+static void give_items(const char *json, size_t len,
+                       void (*each)(void *arg, const char *item, size_t item_len), void *arg)
+{
+    struct walk w = {.at = json, .end = json + len};
+    take(&w, '[');
+    do {
+        space(&w);
+        const char *from = w.at;
+        if (!value(&w, NULL))
+            return; /* an empty array */
+        each(arg, from, (size_t)(w.at - from));
+        space(&w);
+    } while (take(&w, ','));
+}
+
+int pointer_items(const char *json, size_t len, void (*each)(void *arg, const char *item, size_t item_len),
+                  void *arg)
+{
+    struct walk w = {.at = json, .end = json + len};
+    space(&w);
+    const char *from = w.at;
+    if (!value(&w, NULL))
+        return POINTER_BAD;
+    size_t size = (size_t)(w.at - from);
+    space(&w);
+    if (w.at != w.end)
+        return POINTER_BAD;
+    if (*from == '[')
+        give_items(from, size, each, arg);
+    else
+        each(arg, from, size);
+    return 0;
+}

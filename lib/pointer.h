@@ -15,3 +15,7 @@ enum {
  * as they were written. The whole text is looked at: a cut-off body is POINTER_BAD even if the value came
  * before the cut. */
 int must_check pointer_read(const char *json, size_t len, const char *pointer, struct buf *out);
+/* Each item of an array, as it was written; anything else is one item itself. The whole text is looked at
+ * first: POINTER_BAD, and no item is given. */
+int must_check pointer_items(const char *json, size_t len,
+                             void (*each)(void *arg, const char *item, size_t item_len), void *arg);
