@@ -24,6 +24,7 @@ struct live {
     struct consumer **consumers;
     size_t consumer_count;
     struct sweep *sweep;
+    struct forward *forward;
     struct figures *whole, *intake_figures, *parts[PARTS_MAX];
     int64_t counts_due_ms;
     atomic_bool stopping, counted;
@@ -40,6 +41,7 @@ static void read_counts(struct live *l)
     figures_set(l->whole, "given_up", db_big(r, 0, 1));
     figures_set(l->whole, "quarantine", db_big(r, 0, 2));
     figures_set(l->whole, "partition_days_ahead", db_big(r, 0, 3));
+    figures_set(l->whole, "forward_waiting", db_big(r, 0, 4));
     l->days_ahead = db_big(r, 0, 3);
     l->counted = true;
 }
@@ -53,6 +55,8 @@ static void put_figures(struct live *l)
         drain_put_figures(l->drain, l->intake_figures);
     if (l->sweep)
         sweep_put_figures(l->sweep, l->whole);
+    if (l->forward)
+        forward_put_figures(l->forward, l->whole);
     for (size_t i = 0; i < l->consumer_count && i < PARTS_MAX; i++) {
         if (!l->parts[i]) {
             char part[32];
@@ -120,6 +124,13 @@ void live_watch_consumers(struct live *l, struct consumer **consumers, size_t co
     l->consumers = consumers;
     l->consumer_count = count;
     l->sweep = sweep;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void live_watch_forward(struct live *l, struct forward *forward)
+{
+    pthread_mutex_lock(&l->lock);
+    l->forward = forward;
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -24,6 +24,7 @@ struct service {
     struct consumer **consumers;
     size_t consumer_count;
     struct sweep *sweep;
+    struct forward *forward;
 };
 
 static void set_log(const struct conf *c)
@@ -121,7 +122,9 @@ static void start_consumers(struct service *s, const struct conf_main *m)
     for (size_t i = 0; i < s->consumer_count; i++)
         s->consumers[i] = consumer_start(s->gateways, (int)i);
     s->sweep = sweep_start(s->gateways);
+    s->forward = forward_start(s->gateways);
     live_watch_consumers(s->live, s->consumers, s->consumer_count, s->sweep);
+    live_watch_forward(s->live, s->forward);
     log_info("consumer reads", L_INT("shards", s->consumer_count));
 }
 
@@ -130,6 +133,7 @@ static void start_consumers(struct service *s, const struct conf_main *m)
 static void stop_all(struct service *s)
 {
     live_watch_consumers(s->live, NULL, 0, NULL);
+    live_watch_forward(s->live, NULL);
     if (s->intake)
         intake_stop(s->intake, INTAKE_STOP_MS);
     live_watch_intake(s->live, NULL, NULL);
@@ -139,14 +143,18 @@ static void stop_all(struct service *s)
         drain_join(s->drain);
     }
     journal_close(s->journal);
-    if (s->sweep)
+    if (s->sweep) {
         sweep_stop(s->sweep);
+        forward_stop(s->forward);
+    }
     for (size_t i = 0; i < s->consumer_count; i++)
         consumer_stop(s->consumers[i]);
     for (size_t i = 0; i < s->consumer_count; i++)
         consumer_join(s->consumers[i]);
-    if (s->sweep)
+    if (s->sweep) {
         sweep_join(s->sweep);
+        forward_join(s->forward);
+    }
     live_free(s->live);
     free(s->consumers);
 }

@@ -19,8 +19,9 @@ NEEDS_DEAD_GATEWAY = {"dispatch.handed_over"}
 NEEDS_THROTTLING = {"dispatch.settled"}
 KILLED_ELSEWHERE = {
     "extract.run_entered",  # only a schedule comes by there: test/service/test_extract.py
-    # only messages from phones: test/chain/test_inbound.py
+    # only messages from phones: test/chain/test_inbound.py, test_forward.py
     "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed",
+    "forward.taken", "forward.posted", "forward.noted",
     # only look-ups and polls: test/service/test_lookup.py, test_poll.py
     "lookup.asked", "lookup.told", "lookup.before_settle", "lookup.settled", "poll.fetched", "poll.journalled", "poll.cursor_moved"}
 NEEDS_DEAD_DISPATCHER = {"dispatch.recovering", "dispatch.recovered"}
