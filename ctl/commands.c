@@ -12,22 +12,31 @@ const struct ctl_command ctl_commands[] = {
      "  --database   only that\n"
      "  --broker     only that\n"
      "Needs the administrators' secrets: database.admin_user, broker.admin_user.\n"
-     "Exit codes: 0 done, 1 refused (an applied migration was changed), 2 usage, 4 not reachable, 5 bad "
-     "configuration.\n"},
+     "Example:\n"
+     "  smschain migrate --conf /etc/smschain\n"
+     "Exit codes: 0 done, 1 refused (an applied migration was changed), 2 usage, 4 not reachable,\n"
+     "5 bad configuration.\n"},
     {"check", cmd_check, "read the whole configuration and say all its errors",
      " [--section NAME]\n"
      "Reads every file, also across files. With --section only the secrets of that service must be there\n"
      "(extract, render, dispatch, callback, operator).\n"
+     "Examples:\n"
+     "  smschain check --conf conf\n"
+     "  smschain check --section dispatch\n"
      "Exit codes: 0 all good, 2 usage, 5 errors (on standard error).\n"},
     {"config", cmd_config, "print the effective configuration, secrets hidden",
      " [--reference]\n"
      "  --reference  print docs/reference.md instead: every key, its type, default and help\n"
+     "Example:\n"
+     "  smschain config | less\n"
      "Exit codes: 0 done, 2 usage, 5 bad configuration.\n"},
     {"run", cmd_run, "fire a rule now",
      " RULE\n"
      "Enters a run of that rule for this moment; extract takes it up within a second. Prints the run's id.\n"
-     "Exit codes: 0 entered, 1 no such rule, or extract has not seen it yet, 2 usage,\n"
-     "3 entered but held (smschain accept RULE), 4 database not reachable, 5 bad configuration.\n"},
+     "Example:\n"
+     "  smschain run repayment-reminder\n"
+     "Exit codes: 0 entered, 1 no such rule, or extract has not seen it yet, 2 usage, 3 entered but held\n"
+     "(smschain accept RULE), 4 database not reachable, 5 bad configuration.\n"},
     {"status", cmd_status, "where everything stands",
      " [--json] [--watch]\n"
      "Runs of the last day with their balance and the states of their messages, services, queues, and what "
@@ -35,37 +44,53 @@ const struct ctl_command ctl_commands[] = {
      "for a person.\n"
      "  --json    one object\n"
      "  --watch   every second until Ctrl-C\n"
+     "Example:\n"
+     "  smschain status --watch\n"
      "Exit codes: 0 all is well, 2 usage, 3 something waits for a person (in doubt, held, failed, paused, "
-     "given up, dead),\n"
-     "4 database not reachable, 5 bad configuration.\n"},
+     "given\n"
+     "up, dead), 4 database not reachable, 5 bad configuration.\n"},
     {"stop", cmd_stop, "pause everything, a rule or a gateway",
-     " all | RULE | --gateway GATEWAY [--reason TEXT]\n"
-     "Nothing new is claimed for it from the next claim on; what is on its way goes on. Nothing is lost: its "
-     "messages\n"
-     "wait, and go stale after the rule's valid_for.\n" CODES_DB},
-    {"start", cmd_start, "end such a pause", " all | RULE | --gateway GATEWAY\n" CODES_DB},
+     " all | RULE | --gateway GATEWAY  [--reason TEXT]\n"
+     "Nothing new is claimed for it from the next claim on; what is on its way goes on. Nothing is lost: "
+     "its\n"
+     "messages wait, and go stale after the rule's valid_for.\n"
+     "Examples:\n"
+     "  smschain stop repayment-reminder --reason \"wrong amounts\"\n"
+     "  smschain stop --gateway beta\n" CODES_DB},
+    {"start", cmd_start, "end such a pause",
+     " all | RULE | --gateway GATEWAY\n"
+     "Example:\n"
+     "  smschain start --gateway beta\n" CODES_DB},
     {"release", cmd_release, "let a held run go on",
      " RUN\n"
      "RUN is the number that status shows. For runs over max_recipients this is a person's yes to all of "
      "them.\n"
-     "Exit codes: 0 released, 1 no such run or it is not held, 2 usage, 4 database not reachable, 5 bad "
-     "configuration.\n"},
+     "Example:\n"
+     "  smschain release 4711\n"
+     "Exit codes: 0 released, 1 no such run or it is not held, 2 usage, 4 database not reachable,\n"
+     "5 bad configuration.\n"},
     {"cancel", cmd_cancel, "see to it that a run's or one message's sending ends",
-     " RUN | --message SMS_ID [--reason TEXT]\n"
+     " RUN | --message SMS_ID  [--reason TEXT]\n"
      "What has been claimed already goes out; everything else of it ends as cancelled. Cannot be taken "
-     "back.\n" CODES_DB},
+     "back.\n"
+     "Example:\n"
+     "  smschain cancel 4711 --reason \"the wrong list\"\n" CODES_DB},
     {"accept", cmd_accept,
-     "accept a rule whose runs are held since it is new over a known SQL text or keys differently",
+     "accept a rule that is new over a known SQL text or keys differently",
      " RULE\n"
      "Stores the rule's once_per as it is configured now and lets its held runs go.\n"
+     "Example:\n"
+     "  smschain accept repayment-reminder\n"
      "Exit codes: 0 accepted, 1 no such rule, or nothing to accept, 2 usage, 4 database not reachable,\n"
      "5 bad configuration.\n"},
     {"resolve", cmd_resolve, "list what is in doubt, or settle one message by what a person knows",
      " [--json]\n"
-     "       smschain resolve SEQ_ID delivered | undelivered | rejected | unknown [--note TEXT]\n"
+     "       smschain resolve SEQ_ID delivered | undelivered | rejected | unknown  [--note TEXT]\n"
      "Without arguments: every message in doubt. With them: its final state is told to the chain, in the "
-     "name of a\n"
-     "person. It is never sent again, whatever is said here.\n"
+     "name of\n"
+     "a person. It is never sent again, whatever is said here.\n"
+     "Example:\n"
+     "  smschain resolve 173242361217025.1.1 delivered --note \"ticket 4711\"\n"
      "Exit codes: 0 nothing is in doubt, or settled (it shows within flush_interval), 1 not in doubt, 2 "
      "usage,\n"
      "3 the list is not empty, 4 database or broker not reachable, 5 bad configuration.\n"},
@@ -173,14 +198,14 @@ const struct ctl_command ctl_commands[] = {
      "5 bad configuration.\n"},
     {"accept-database", cmd_accept_database, "go on after the database was restored or failed over",
      " --since TIME [--yes]\n"
-     "TIME (2026-01-31T08:15:00Z): the moment from which on the database may have lost what it knew. Every "
-     "message\n"
-     "without an outcome is put in doubt (never sent again by the machine), every rule is held until it is "
-     "accepted,\n"
-     "firings since then are skipped, new sms_ids begin above any that may have been lost. Then the services "
-     "go "
-     "on.\n"
+     "TIME: the moment from which on the database may have lost what it knew. Every message without an "
+     "outcome is\n"
+     "put in doubt (never sent again by the machine), every rule is held until it is accepted, firings since "
+     "then\n"
+     "are skipped, new sms_ids begin above any that may have been lost. Then the services go on.\n"
      "  --yes   do not ask\n"
+     "Example:\n"
+     "  smschain accept-database --since 2026-01-31T08:15:00Z\n"
      "Exit codes: 0 done, nothing waits, 1 not confirmed, 2 usage, 3 done, rules are held or messages in "
      "doubt,\n"
      "4 database not reachable, 5 bad configuration.\n"},

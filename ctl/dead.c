@@ -225,9 +225,7 @@ static int replay_all(struct ctl *c, const struct words *w, int64_t *ret_count, 
             fprintf(stderr, "smschain: left: %s of '%s' that are not UTF-8, which no consumer can read\n",
                     db_text(open, i, 2), queue);
         *ret_left += db_big(open, i, 2);
-        /* A queue's own rows only: '' would mean all of them, and stands for rows without one. */
-        if (*queue != '\0' || db_rows(open) == 1)
-            code = replay_rows(c, w, queue, w->to, ret_count);
+        code = replay_rows(c, w, queue, w->to, ret_count);
     }
     return code;
 }

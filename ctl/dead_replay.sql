@@ -1,10 +1,10 @@
 -- Gives bodies back: into the outbox and out of those that wait, in one statement, so that each goes exactly once however
--- often this is killed and said again. $1 these ids, or null: all that wait, of queue $2 ('' any); $3 the queue to give
+-- often this is killed and said again. $1 these ids, or null: all that wait, of queue $2; $3 the queue to give
 -- them to ('': the one they came from).
 WITH picked AS MATERIALIZED (
   SELECT id, body, CASE WHEN $3::text <> '' THEN $3::text ELSE queue END AS target
   FROM dead
-  WHERE is_text AND CASE WHEN $1::bigint[] IS NULL THEN state = 'waiting' AND ($2::text = '' OR queue = $2::text)
+  WHERE is_text AND CASE WHEN $1::bigint[] IS NULL THEN state = 'waiting' AND queue = $2::text
                          ELSE id = ANY ($1::bigint[]) AND state <> 'replayed' END
   ORDER BY id
   LIMIT 500

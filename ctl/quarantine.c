@@ -2,6 +2,7 @@
  * read again by the reader of the intake itself, and what is understood is told as if it had just come, with
  * its own time of receipt: into the outbox and out of quarantine in one transaction. */
 #include "callback/drain.h"
+#include "callback/inbound.h"
 #include "callback/report.h"
 #include "ctl/ctl.h"
 #include "lib/fault.h"
@@ -119,18 +120,36 @@ static bool more_than(const struct parsed *a, const struct parsed *b)
     return a->understood != b->understood ? a->understood > b->understood : a->refused > b->refused;
 }
 
-static int read_as(const struct conf_gateway *g, const struct conf_format *format,
-                   const struct posted *posted, struct parsed *best)
+struct section { /* of a gateway's file, that a body was posted to */
+    const char *name;
+    const struct conf_format *format;
+    int (*parse)(const struct format *f, const struct posted *request, struct parsed *ret);
+};
+
+/* Which section it was is not kept beside the body, but its reason tells. A body is never read by the other
+ * one: a report that is not understood might pass for a message from a phone. */
+static struct section section_of(const struct conf_gateway *g, const char *reason, const char *error)
+{
+    static const char *const inbound_reasons[] = {"no_number", "no_text", "text_too_long", "field_too_long"};
+    bool inbound = strstr(error, "inbound:") != NULL || strstr(error, "inbound.time_format") != NULL;
+    for (size_t i = 0; i < COUNT_OF(inbound_reasons); i++)
+        inbound |= strcmp(reason, inbound_reasons[i]) == 0;
+    return inbound ? (struct section){"inbound", &g->inbound.posts.format, inbound_parse}
+                   : (struct section){"report", &g->report.posts.format, report_parse};
+}
+
+static int read_as(const struct conf_gateway *g, const struct section *s, const struct posted *posted,
+                   struct parsed *best)
 {
     char *why = NULL;
     struct parsed now = {0};
-    struct format *f = format_new(g, format, "report", &why);
+    struct format *f = format_new(g, s->format, s->name, &why);
     if (f == NULL) {
         int code = ctl_fail(EXIT_CONF, "%s", why);
         free(why);
         return code;
     }
-    int r = report_parse(f, posted, &now); /* unreadable: its step 190 holds the reason */
+    int r = s->parse(f, posted, &now); /* unreadable: its step 190 holds the reason */
     format_free(f);
     if (r < 0) {
         buf_deinit(&now.records);
@@ -147,13 +166,14 @@ static int read_as(const struct conf_gateway *g, const struct conf_format *forma
 
 /* What is kept is a request's body, or its query, or one record out of it: which of them is not known, so it
  * is read in each way until it is understood. */
-static int read_again(const struct conf_gateway *g, const char *body, int64_t at, struct parsed *ret)
+static int read_again(const struct conf_gateway *g, const struct section *whole, const char *body, int64_t at,
+                      struct parsed *ret)
 {
-    const struct conf_format *whole = &g->report.posts.format;
-    size_t len = strlen(body);
-    struct conf_format one = *whole; /* a single record, outside the list it came in */
     static char none[] = "";
-    one.records = one.parameter = none;
+    size_t len = strlen(body);
+    struct conf_format format = *whole->format; /* of a single record, outside the list it came in */
+    struct section one = {whole->name, &format, whole->parse};
+    format.records = format.parameter = none;
     int code =
         read_as(g, whole, &(struct posted){.body = body, .body_len = len, .form = true, .at = at}, ret);
     if (code == 0 && ret->understood == 0)
@@ -174,25 +194,42 @@ static int tell_chunk(struct ctl *c, const char *gateway, struct buf *chunk)
     return ctl_sql(c, &sql_quarantine_tell, p, NULL);
 }
 
-/* All that was found goes the way of every report, single records that are still refused too: they come back
- * here. */
-static int tell(struct ctl *c, const char *gateway, const struct parsed *found)
+/* All that was found goes the way of every post, single records that are still refused too: they come back
+ * here. A line is a step, or a record of another kind behind that kind's name, and chunks hold one kind each.
+ */
+static int tell_kind(struct ctl *c, const char *gateway, const struct parsed *found, enum record_kind kind)
 {
     auto_buf chunk = {0};
     size_t records = 0;
     int code = 0;
     for (const char *at = found->records.data, *end; code == 0 && (end = strchr(at, '\n')) != NULL;
          at = end + 1) {
+        const char *record = memchr(at, '{', (size_t)(end - at));
+        if (record == NULL || (record == at) != (kind == RECORD_STEPS))
+            continue;
         if (records++ == 0)
-            chunk_begin(&chunk, RECORD_STEPS);
-        chunk_add_raw(&chunk, at, (size_t)(end - at));
-        if (records == DRAIN_CHUNK_RECORDS || end[1] == '\0') {
+            chunk_begin(&chunk, kind);
+        chunk_add_raw(&chunk, record, (size_t)(end - record));
+        if (records == DRAIN_CHUNK_RECORDS) {
             code = tell_chunk(c, gateway, &chunk);
             buf_clear(&chunk);
             records = 0;
         }
     }
-    return code;
+    return code == 0 && records > 0 ? tell_chunk(c, gateway, &chunk) : code;
+}
+
+static int tell(struct ctl *c, const char *gateway, const struct parsed *found)
+{
+    int code = tell_kind(c, gateway, found, RECORD_STEPS);
+    return code == 0 ? tell_kind(c, gateway, found, RECORD_INBOUND) : code;
+}
+
+/* Without another reason: there is nothing to read it by. */
+static int stays_as_it_is(int64_t id, const char *why)
+{
+    fprintf(stderr, "smschain: %lld stays: %s\n", (long long)id, why);
+    return 0;
 }
 
 static int stays(struct ctl *c, int64_t id, const char *reason, const char *error)
@@ -230,12 +267,15 @@ static int replay_locked(struct ctl *c, int64_t id, const struct db_result *row,
 {
     const char *name = db_text(row, 0, GATEWAY);
     const struct conf_gateway *g = conf_gateway(c->conf, name);
+    if (strcmp(db_text(row, 0, REASON), "wrong_gateway") == 0)
+        return stays_as_it_is(id, "it names a message of another gateway, which this one may not report on");
     if (g == NULL) {
-        auto_free char *error = xasprintf("there is no gateway %s in %s/gateways", name, c->conf_dir);
-        return stays(c, id, "no_gateway", error);
+        auto_free char *why = xasprintf("there is no gateway %s in %s/gateways", name, c->conf_dir);
+        return stays_as_it_is(id, why);
     }
+    struct section section = section_of(g, db_text(row, 0, REASON), db_text(row, 0, ERROR));
     struct parsed found = {0};
-    int code = read_again(g, db_text(row, 0, BODY), db_time_ms(row, 0, RECEIVED), &found);
+    int code = read_again(g, &section, db_text(row, 0, BODY), db_time_ms(row, 0, RECEIVED), &found);
     *ret_told = code == 0 && found.understood > 0;
     if (*ret_told) {
         code = tell(c, name, &found);

@@ -143,7 +143,7 @@ static void print_tally(const char *run, const char *rule, const struct tally *t
 {
     auto_buf b = {0};
     if (!w->json) {
-        printf("%6s %-32s %9lld %9lld %9lld %9lld %9lld\n", run, rule, (long long)t->open,
+        printf("%6s %-32.32s %9lld %9lld %9lld %9lld %9lld\n", run, rule, (long long)t->open,
                (long long)t->requeued, (long long)t->expired, (long long)t->waits, (long long)t->nowhere);
         return;
     }

@@ -10,7 +10,8 @@ import urllib.request
 import pytest
 from chain import Chain
 from checks import is_sanitized
-from fixtures import make_chain, quiet_schedules  # noqa: F401
+from fixtures import make_chain  # noqa: F401
+from processes import port_is_free
 
 DONE, REFUSED, USAGE, ATTENTION, UNREACHABLE, CONF = range(6)
 SIGKILLED = -9
@@ -35,7 +36,7 @@ def ctl(chain, *arguments, code=DONE, fault=None):
     chain.more_environment = before
     assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
-    if arguments[0] != "try" and "show" not in arguments:  # tables fit 100 columns
+    if arguments[0] != "try" and not {"show", "--help"} & set(arguments):  # tables fit 100 columns
         assert all(len(line) <= 100 for line in done.stdout.splitlines() if not line.startswith("{") and "/" not in line), done.stdout
     return done
 
@@ -119,9 +120,13 @@ def test_dead_replay_refusals(empty):
     assert "given back: 0" in done.stdout and done.stderr.count("left: 1") == 3
     by_queue = {r["queue"]: r["id"] for r in rows(empty, "dead", "list", code=ATTENTION)}
     assert "not UTF-8" in ctl(empty, "dead", "replay", by_queue["sms.render.bulk"], code=REFUSED).stderr
+    assert "given back: 0" in ctl(empty, "dead", "replay", "--all", "--queue", "sms.update.0").stdout
     assert "--to" in ctl(empty, "dead", "replay", by_queue[""], code=REFUSED).stderr
     ctl(empty, "dead", "replay", by_queue[""], "--to", "sms.nosuch", code=REFUSED)
-    ctl(empty, "dead", "replay", by_queue[""], "--to", "sms.render.bulk")
+    empty.sql("UPDATE dead SET state = 'dropped' WHERE queue = 'sms.dispatch.gone.bulk'")
+    done = ctl(empty, "dead", "replay", "--all", "--to", "sms.render.bulk", code=ATTENTION)  # of all queues but what is no text
+    assert "given back: 1" in done.stdout
+    empty.sql("UPDATE dead SET state = 'waiting' WHERE queue = 'sms.dispatch.gone.bulk'")
     assert empty.sql("SELECT target, body FROM outbox") == [("sms.render.bulk", "foreign")]
     assert "already" in ctl(empty, "dead", "replay", by_queue[""], code=REFUSED).stderr
     ctl(empty, "dead", "drop", by_queue["sms.render.bulk"], code=USAGE)
@@ -236,7 +241,25 @@ def test_quarantine_reads_single_records_and_queries(empty):
     assert [(r["step"], r.get("msg_id"), r["gateway"]) for r in told] == [
         (102, "7", "beta"), (102, "1", "beta"), (190, None, "beta"), (102, "8", "alpha")]
     assert {r["at"] for r in told} == {1769847300500}
-    assert empty.sql("SELECT gateway, reason FROM quarantine") == [("gone", "no_gateway")]
+    assert empty.sql("SELECT gateway, reason FROM quarantine") == [("gone", "unreadable")]
+
+
+def test_quarantine_of_a_message_from_a_phone(make_chain):  # noqa: F811
+    chain = make_chain(only=("extract", "callback"))
+    body = {"id": "i1", "from": "+491709999001", "msg": "DELIVERED", "status": "DELIVERED", "to": "+491709999001"}
+    address = chain.report_url("beta").replace("/report/", "/inbound/")
+    chain.wait_until(lambda: not port_is_free(chain.callback_port), 30, "the intake")
+    with urllib.request.urlopen(address, data=json.dumps(body).encode(), timeout=10) as answer:
+        assert answer.status == 200
+    wait_quarantine(chain, 1)
+    assert rows(chain, "quarantine", "list")[0]["reason"] == "no_text"
+    ctl(chain, "quarantine", "replay", "--all", code=ATTENTION)  # as a report it could be read; it was posted as none
+    assert chain.value("SELECT count(*) FROM parked") == 0
+    chain.change_conf("gateways/beta.yaml", "  text: /text\n  msg_id: /id", "  text: /msg\n  msg_id: /id")
+    ctl(chain, "quarantine", "replay", "--all")
+    chain.wait_until(lambda: chain.sql("SELECT number, text, msg_id FROM inbound") == [(491709999001, "DELIVERED", "i1")], 30,
+                     "the message")
+    assert chain.value("SELECT count(*) FROM parked") == 0 and rows(chain, "quarantine", "list", code=DONE) == []
 
 
 # ---- requeue ----
@@ -490,3 +513,14 @@ def test_try_refusals(tried):
     tried.change_conf("smschain.yaml", '# deliver_only_to: ["+491711234567"]', 'deliver_only_to: ["+491711234567"]')
     assert "deliver_only_to" in ctl(tried, "try", "beta", "--to", "+491711234568", "--yes", code=REFUSED).stderr
     assert list(tried.gateway.submits()) == []
+
+
+# ---- help ----
+
+def test_help_of_every_command_has_an_example_and_fits(empty):
+    listed = re.findall(r"^  ([a-z-]+) +\S", ctl(empty, "--help").stdout, re.M)
+    assert {"dead", "quarantine", "requeue", "suppress", "why", "try"} <= set(listed)
+    for name in listed:
+        shown = ctl(empty, name, "--help").stdout
+        assert re.search(rf"^Examples?:\n  smschain {name}\b", shown, re.M), name
+        assert "Exit codes: 0 " in shown and max(map(len, shown.splitlines())) <= 110, name
