@@ -1,7 +1,6 @@
 """Kannel as a real gateway: what dispatch sends through its sendsms, and what its reports do. Judge of "twice" is what
 its SMSC received, message by message."""
 import collections
-import os
 import re
 import urllib.parse
 
@@ -9,47 +8,7 @@ import pytest
 
 from kannel import Kannel
 
-ANSWER_TIMEOUT = "5s"
-GATEWAY = """\
-driver: http
-rate: ${SMSCHAIN_KANNEL_RATE:-500}
-window: ${SMSCHAIN_KANNEL_WINDOW:-20}
-answer_timeout: ${SMSCHAIN_KANNEL_ANSWER_TIMEOUT:-30s}
-retry_base: 500ms
-breaker_failures: 3
-breaker_pause: 1s
-sender: "4915100"
-request:
-  method: GET
-  url: '${SMSCHAIN_KANNEL_URL}/cgi-bin/sendsms?username=smschain&password=${SMSCHAIN_KANNEL_PASSWORD}&from={{ sender | url_encode }}&to=%2B{{ number }}&text={{ text | url_encode }}&charset=UTF-8&coding={{ encoding | replace: "gsm7", "0" | replace: "ucs2", "2" }}&dlr-mask=31&dlr-url={{ "${SMSCHAIN_CALLBACK_URL}/report/kannel/${SMSCHAIN_KANNEL_TOKEN}?ref=" | append: seq_id | append: "&number=" | append: number | append: "&status=%d&time=%T&error=%A" | url_encode }}'
-answer:
-  - status: 202
-    match: "^[03]: "
-    is: accepted
-    msg_id: ""
-  - status: 503
-    match: "^4: "
-    is: retry
-  - status: 403
-    is: retry
-  - status: 400
-    is: refused
-report:
-  token: ${SMSCHAIN_KANNEL_TOKEN}
-  format: form
-  reference: ref
-  number: number
-  status: status
-  time: time
-  error: error
-  time_format: ""
-  states:
-    "1": delivered
-    "2": undelivered
-    "4": progress
-    "8": progress
-    "16": rejected
-"""
+WINDOW = 20
 
 
 def unquoted(text):
@@ -80,19 +39,18 @@ def received(kannel):
 
 @pytest.fixture
 def kannel(make_chain, tmp_path):
-    """A chain whose only gateway is Kannel; kannel.chain is it."""
-    chain = make_chain(only=(), environment={"SMSCHAIN_KANNEL_TOKEN": "kannel-token-5d1c"})
-    kannel = Kannel(str(tmp_path / "kannel"), chain.ports)
-    chain.more_environment.update({
-        "SMSCHAIN_KANNEL_PASSWORD": kannel.password, "SMSCHAIN_KANNEL_URL": kannel.url,
-        "SMSCHAIN_KANNEL_ANSWER_TIMEOUT": ANSWER_TIMEOUT, "SMSCHAIN_CALLBACK_URL": f"http://127.0.0.1:{chain.callback_port}"})
-    with open(os.path.join(chain.conf_dir, "gateways/kannel.yaml"), "w", encoding="utf-8") as f:
-        f.write(GATEWAY)
-    chain.change_conf("rules/holiday-wishes.yaml", "  - gateway: alpha\n  - gateway: beta\n", "  - gateway: kannel\n")
+    """A chain whose only gateway is Kannel, by the sample configuration; kannel.chain is it."""
+    chain = make_chain(only=(), environment={"SMSCHAIN_KANNEL_WINDOW": str(WINDOW), "SMSCHAIN_KANNEL_RATE": "500",
+                                             "SMSCHAIN_KANNEL_ANSWER_TIMEOUT": "5s"},
+                       change=[("gateways/kannel.yaml", "driver: http\n",
+                                "driver: http\nretry_base: 500ms\nbreaker_failures: 3\nbreaker_pause: 1s\n"),
+                               ("rules/holiday-wishes.yaml", "  - gateway: alpha\n  - gateway: beta\n",
+                                "  - gateway: kannel\n")])
+    kannel = Kannel(str(tmp_path / "kannel"), chain.ports, chain.environment["SMSCHAIN_KANNEL_PASSWORD"])
+    chain.more_environment["SMSCHAIN_KANNEL_URL"] = kannel.url
     kannel.chain = chain
     kannel.start()
     try:
-        chain.ctl("migrate")
         chain.start_services()
         yield kannel
     finally:
@@ -142,7 +100,7 @@ def test_dispatch_is_killed_while_kannel_takes(kannel):
     chain.wait_final(400, 90, also=["in_doubt"])
     chain.wait_quiet()
     in_doubt = chain.states().get("in_doubt", 0)
-    chain.check_i7(crashes=2, window=20)
+    chain.check_i7(crashes=2, window=WINDOW)
     got = check(kannel, delivered=400 - in_doubt, in_doubt=in_doubt)
     assert len(got) >= 400 - in_doubt
 
@@ -160,7 +118,7 @@ def test_kannel_is_away_for_a_while(kannel):
     chain.wait_final(300, 90, also=["in_doubt"])
     chain.wait_quiet()
     in_doubt = chain.states().get("in_doubt", 0)
-    assert in_doubt <= 20
+    assert in_doubt <= WINDOW
     check(kannel, delivered=300 - in_doubt, in_doubt=in_doubt)
 
 
@@ -181,6 +139,6 @@ def test_bearerbox_is_killed(kannel):
     attempts = dict(chain.sql("SELECT m.number, max(c.attempt) FROM message m JOIN claim c USING (sms_id) GROUP BY m.number"))
     again = [number for number in twice if attempts[number] > 1]
     assert not again, f"{len(again)} messages reached a phone twice by attempts of ours"
-    assert chain.states().get("in_doubt", 0) <= 20
+    assert chain.states().get("in_doubt", 0) <= WINDOW
     chain.check_i2()
     chain.check_i6()

@@ -1,7 +1,6 @@
 """A private Kannel as a real gateway: bearerbox, smsbox and its fakesmsc, each a process with a log, on ports and in a
 directory of its own. What fakesmsc receives is what phones would have got: the judge of "twice"."""
 import os
-import secrets
 import socket
 import urllib.error
 import urllib.parse
@@ -56,8 +55,9 @@ concatenation = true
 class Kannel:
     user = "smschain"
 
-    def __init__(self, directory, ports):
-        self.dir, self.password = os.path.abspath(directory), secrets.token_hex(8)
+    def __init__(self, directory, ports, password):
+        """ports: those that are taken; its own are added."""
+        self.dir, self.password = os.path.abspath(directory), password
         os.makedirs(os.path.join(self.dir, "spool"), exist_ok=True)
         self.ports = {}
         for name in ("admin", "box", "smsc", "sendsms"):
