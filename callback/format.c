@@ -212,7 +212,8 @@ int format_parse(const struct format *f, const struct posted *request, format_ta
     struct parsing p = {.format = f, .gateway = f->gateway, .parsed = ret, .at = request->at};
     struct reading r = {.conf = f->conf, .file = f->gateway->file, .parsing = &p, .take = take};
     const char *wrong = f->kind == FORMAT_FORM ? format_read_form(&r, request) : read_text(f, &r, request);
-    if (!wrong && ret->understood + ret->refused == 0)
+    ret->empty = !wrong && ret->understood + ret->refused == 0;
+    if (ret->empty)
         wrong = "there is no record in it";
     if (!wrong)
         return 0;

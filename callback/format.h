@@ -31,6 +31,7 @@ struct parsed {
     struct buf records; /* encoded records, one a line (lib/record.h), ready for the journal; buf_deinit it */
     size_t understood;  /* records that were taken */
     size_t refused;     /* steps 190 for single records */
+    bool empty;         /* it could be read and holds none: only who asked for it takes that for an answer */
 };
 struct format_record {
     const char *field[ROLE_COUNT]; /* as written, NUL-terminated; NULL or "": none */

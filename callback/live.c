@@ -25,6 +25,7 @@ struct live {
     size_t consumer_count;
     struct sweep *sweep;
     struct forward *forward;
+    struct poll_service *poll;
     struct figures *whole, *intake_figures, *parts[PARTS_MAX];
     int64_t counts_due_ms;
     atomic_bool stopping, counted;
@@ -53,6 +54,8 @@ static void put_figures(struct live *l)
         intake_put_figures(l->intake, l->intake_figures);
     if (l->drain)
         drain_put_figures(l->drain, l->intake_figures);
+    if (l->poll)
+        poll_put_figures(l->poll, l->intake_figures);
     if (l->sweep)
         sweep_put_figures(l->sweep, l->whole);
     if (l->forward)
@@ -110,11 +113,12 @@ struct live *live_start(struct gateways_now *gateways)
     return l;
 }
 
-void live_watch_intake(struct live *l, struct intake *intake, struct drain *drain)
+void live_watch_intake(struct live *l, struct intake *intake, struct drain *drain, struct poll_service *poll)
 {
     pthread_mutex_lock(&l->lock);
     l->intake = intake;
     l->drain = drain;
+    l->poll = poll;
     pthread_mutex_unlock(&l->lock);
 }
 

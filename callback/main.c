@@ -21,6 +21,7 @@ struct service {
     struct journal *journal;
     struct drain *drain;
     struct intake *intake;
+    struct poll_service *poll;
     struct consumer **consumers;
     size_t consumer_count;
     struct sweep *sweep;
@@ -110,7 +111,8 @@ static bool start_intake(struct service *s, const struct conf_main *m)
         log_error("intake cannot be started", L_STR("error", why));
         return false;
     }
-    live_watch_intake(s->live, s->intake, s->drain);
+    s->poll = poll_start(s->gateways, s->journal, s->drain);
+    live_watch_intake(s->live, s->intake, s->drain, s->poll);
     log_info("intake listens", L_STR("address", m->callback.listen), L_INT("port", intake_port(s->intake)));
     return true;
 }
@@ -134,10 +136,14 @@ static void stop_all(struct service *s)
 {
     live_watch_consumers(s->live, NULL, 0, NULL);
     live_watch_forward(s->live, NULL);
+    if (s->poll)
+        poll_stop(s->poll);
     if (s->intake)
         intake_stop(s->intake, INTAKE_STOP_MS);
-    live_watch_intake(s->live, NULL, NULL);
+    live_watch_intake(s->live, NULL, NULL, NULL);
     intake_free(s->intake);
+    if (s->poll)
+        poll_join(s->poll);
     if (s->drain) {
         drain_stop(s->drain, DRAIN_STOP_MS);
         drain_join(s->drain);

@@ -331,7 +331,7 @@ struct conf_gateway {
         char *forward_url;   /* "" : as smschain.yaml says */
     } inbound;
     struct conf_lookup lookup;
-    struct conf_poll poll;
+    struct conf_poll poll, poll_inbound;
 };
 
 struct conf {

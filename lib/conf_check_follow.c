@@ -143,7 +143,8 @@ static void check_lookup(struct conf_checking *k, const struct conf_lookup *l)
 
 /* ---- poll ---- */
 
-static void check_poll(struct conf_checking *k, const char *section, const struct conf_poll *p)
+static void check_poll(struct conf_checking *k, const char *section, const char *read_as,
+                       const struct conf_poll *p)
 {
     static const char *const names[] = {"cursor", NULL};
     struct call c = {
@@ -151,6 +152,9 @@ static void check_poll(struct conf_checking *k, const char *section, const struc
 
     if (!c.node || !check_call(&c, &p->call))
         return;
+    if (!conf_node_at(k->file->root, read_as))
+        conf_error_at(k->report, k->file, c.node,
+                      "%s: needs a section '%s', which says how its records are read", section, read_as);
     if (*p->next && *p->next_match)
         conf_error_at(k->report, k->file, conf_node_at(c.node, "next_match"),
                       "'next' and 'next_match' are given; expected one of them");
@@ -170,5 +174,6 @@ static void check_poll(struct conf_checking *k, const char *section, const struc
 void conf_check_follow(struct conf_checking *k, const struct conf_gateway *g)
 {
     check_lookup(k, &g->lookup);
-    check_poll(k, "poll", &g->poll);
+    check_poll(k, "poll", "report", &g->poll);
+    check_poll(k, "poll_inbound", "inbound", &g->poll_inbound);
 }

@@ -108,7 +108,9 @@ static void check_auth(const struct section *s)
     bool password = has_secret(s->node, "auth.password") || has_secret(s->node, "auth.password_2");
     const struct conf_auth *a = &s->posts->auth;
 
-    if (!asks(s->node) && !(report != s->node && report && asks(report)))
+    /* What is fetched needs nobody's credentials: without any there is no address to post to. */
+    bool polled = conf_node_at(k->file->root, s->node == report ? "poll" : "poll_inbound") != NULL;
+    if (!polled && !asks(s->node) && !(report != s->node && report && asks(report)))
         conf_error_at(k->report, k->file, s->node,
                       "key 'token' is missing. What the gateway posts comes to "
                       "/%s/<gateway>/<token>, and nobody else may know it; or see auth.user and auth.hmac",

@@ -174,5 +174,7 @@ const struct conf_key conf_gateway_keys[] = {
      .help = "How it is asked what became of an attempt."},
     {.name = "poll", .type = CONF_SECTION, .at = G(poll), .table = &conf_poll_table, .owner = "callback",
      .help = "Where its reports are fetched, if it does not post them; they are read as section `report` says."},
+    {.name = "poll_inbound", .type = CONF_SECTION, .at = G(poll_inbound), .table = &conf_poll_table, .owner = "callback",
+     .help = "The same for messages from phones, read as section `inbound` says."},
     {0},
 };
