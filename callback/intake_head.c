@@ -237,9 +237,9 @@ static bool refused(struct request *r, const char *url, const char *method, cons
         return true;
     }
     r->form = h->form;
-    /* libmicrohttpd 0.9.75 takes a header without a name for the end of the head: a POST whose length is not
-     * seen may have had one behind it. */
-    r->last = h->lengths == 0 && strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    /* libmicrohttpd 0.9.75 takes a header without a name for the end of the head, and does not tell. Where
+     * several clients share a connection, a proxy's, that could make one's body another's request. */
+    r->last = !r->watched->counted || (h->lengths == 0 && strcmp(method, MHD_HTTP_METHOD_POST) == 0);
     r->body.max = (size_t)intake_body_max(r) + 1;
     return false;
 }
