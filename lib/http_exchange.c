@@ -71,6 +71,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
     struct http_exchange *x = arg;
     size_t len = size * count;
+    if (x->header_bytes == 0) /* it answers: the connection may serve again */
+        curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 0L);
     x->header_bytes += len;
     if (x->header_bytes > HTTP_HEADERS_MAX_BYTES) {
         x->too_big = true;
@@ -255,6 +257,9 @@ void http_exchange_prepare(struct http_exchange *x, const struct http_request *r
     curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, r->method);
     curl_easy_setopt(x->easy, CURLOPT_CONNECT_ONLY, 0L);
     curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
+    /* Until an answer begins: libcurl keeps a connection whose sending has failed, and the next request on it
+     * would be in doubt, too. */
+    curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)x->opts.answer_timeout_ms);
     curl_easy_setopt(x->easy, CURLOPT_NOPROGRESS, x->go_on != NULL ? 0L : 1L);
 }
