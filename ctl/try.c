@@ -1,7 +1,7 @@
 /* smschain try: one real message by a gateway's own driver, outside ledger and queues, and everything that
  * was said on the way, with secrets hidden. For setting up a gateway, and for asking what it answers now. */
 #include "ctl/ctl.h"
-#include "ctl/hide.h"
+#include "lib/hide.h"
 #include "dispatch/gateway.h"
 #include "lib/clock.h"
 #include "lib/log.h"

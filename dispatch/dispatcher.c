@@ -125,6 +125,7 @@ static bool open_driver(struct dispatcher *d)
 {
     auto_free char *why = NULL;
     struct gateway_options opts = {.conf = d->gateway,
+                                   .secrets = &d->conf->secrets,
                                    .window = d->window,
                                    .events = {.arg = d,
                                               .first_byte = outcome_first_byte,

@@ -14,7 +14,7 @@
  *  7. MUST bound what it reads, what it keeps open and how long it waits (the gateway's answer_timeout).
  *  8. MUST open a connection and send nothing in `probe`, and tell how it went through events.probed, once
  * for each `probe`, never from within it.
- *  9. MUST NOT log a text, a whole number or a secret. */
+ *  9. MUST NOT log a text, a whole number or a secret, nor give back a secret of ours in `reason` or `error`. */
 #pragma once
 #include "dispatch/classify.h"
 #include "lib/conf.h"
@@ -59,15 +59,18 @@ struct gateway_events {
     /* Everything in `answer` is gone after the call; the request is the dispatcher's again. */
     void (*answered)(void *arg, struct gateway_request *r, const struct gateway_answer *answer);
     void (*probed)(void *arg, bool connected);
-    /* For a person who looks on (smschain try), else NULL: the request as it is about to go, with its secrets, and what
-     * came back; `line` is that of the answer's line that fits, 0: none. Valid during the call. */
+    /* For a person who looks on (smschain try), else NULL: the request as it is about to go, with its
+     * secrets, and what came back; `line` is that of the answer's line that fits, 0: none. Valid during the
+     * call. */
     void (*request_seen)(void *arg, const struct request *q);
     void (*result_seen)(void *arg, const struct http_result *h, int line);
 };
 
 struct gateway_options {
     const struct conf_gateway *conf; /* outlives the gateway */
-    unsigned window;                 /* requests at a time at most */
+    const struct str_list
+        *secrets;    /* of the configuration: what an answer must not bring into words; NULL: none */
+    unsigned window; /* requests at a time at most */
     struct gateway_events events;
 };
 struct gateway;

@@ -6,6 +6,7 @@
 #include "dispatch/results.h"
 #include "dispatch/submit.h"
 #include "lib/clock.h"
+#include "lib/hide.h"
 
 #include <stdio.h>
 
@@ -18,6 +19,7 @@ struct gateway { /* of this driver */
     struct answer_rules *rules;
     struct results *results; /* NULL: none */
     struct http_multi *multi;
+    struct hide hide;       /* the secrets that its requests carry: some gateways say them back */
     struct request request; /* the one being made */
     struct unmade {         /* taken, but no request can be made of them: answered in the next turn */
         struct gateway_request *request;
@@ -111,6 +113,26 @@ static void answer_unmade(struct gateway *g)
     }
 }
 
+static void hide_words(const struct gateway *g, char *words, size_t size)
+{
+    auto_buf out = {0};
+    if (*words == '\0')
+        return;
+    hide_in(&g->hide, words, strlen(words), &out);
+    snprintf(words, size, "%s", out.data != NULL ? out.data : "");
+}
+
+static struct gateway_outcome *read_results(const struct gateway *g, const struct gateway_request *r,
+                                            const struct http_result *h)
+{
+    struct gateway_outcome *each = results_read(g->results, h->status, h->body, h->body_len, r);
+    for (size_t i = 0; i < r->count; i++) {
+        hide_words(g, each[i].reason, sizeof(each[i].reason));
+        hide_words(g, each[i].error, sizeof(each[i].error));
+    }
+    return each;
+}
+
 static void tell(struct gateway *g, struct gateway_request *r, const struct http_result *h,
                  const struct classified *c)
 {
@@ -120,6 +142,8 @@ static void tell(struct gateway *g, struct gateway_request *r, const struct http
         snprintf(error, sizeof(error), "HTTP %d: %s", h->status, a->error);
     else
         snprintf(error, sizeof(error), "%.200s", h->error);
+    hide_words(g, error, sizeof(error));
+    hide_words(g, a->reason, sizeof(a->reason));
     struct gateway_answer told = {
         .outcome = c->outcome,
         .msg_id = a->own_id ? NULL : a->msg_id,
@@ -133,7 +157,7 @@ static void tell(struct gateway *g, struct gateway_request *r, const struct http
         .refused_count = a->refused_count};
     auto_free struct gateway_outcome *each = NULL;
     if (a->is == ANSWER_RESULTS && c->outcome == OUTCOME_IN_DOUBT && g->results != NULL) {
-        each = results_read(g->results, h->status, h->body, h->body_len, r);
+        each = read_results(g, r, h);
         told.each = each;
     }
     g->opts.events.answered(g->opts.events.arg, r, &told);
@@ -202,6 +226,7 @@ static void http_close(struct gateway *g)
         return;
     answer_unmade(g);
     http_multi_free(g->multi);
+    hide_deinit(&g->hide);
     if (g->template != NULL)
         request_deinit(&g->request);
     submit_template_free(g->template);
@@ -231,10 +256,43 @@ static int open_multi(struct gateway *g, char **ret_why)
     return rc;
 }
 
+static bool carries(const struct conf_request *c, const char *secret)
+{
+    const struct conf_map *maps[] = {&c->headers, &c->parameters};
+    const char *texts[] = {c->url, c->body, c->message};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (texts[i] != NULL && strstr(texts[i], secret) != NULL)
+            return true;
+    for (size_t i = 0; i < COUNT_OF(maps); i++)
+        for (size_t j = 0; j < maps[i]->count; j++)
+            if (strstr(maps[i]->pairs[j].value, secret) != NULL)
+                return true;
+    return false;
+}
+
+static void gather_secrets(struct gateway *g)
+{
+    const struct conf_gateway *c = g->opts.conf;
+    const struct str_list *all = g->opts.secrets;
+    const char *own[] = {c->http.auth.password, c->http.auth.token, c->http.proxy.password,
+                         c->http.tls.key_password, c->sign.key};
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        if (own[i] != NULL && *own[i] != '\0')
+            hide_add(&g->hide, own[i]);
+    if (c->http.auth.user != NULL && c->http.auth.password != NULL) {
+        auto_free char *basic = xasprintf("%s:%s", c->http.auth.user, c->http.auth.password);
+        hide_add(&g->hide, basic); /* also as base64 */
+    }
+    for (size_t i = 0; all != NULL && i < all->count; i++)
+        if (carries(&c->request, all->items[i]))
+            hide_add(&g->hide, all->items[i]);
+}
+
 static int http_open(const struct gateway_options *opts, struct gateway **ret, char **ret_why)
 {
     struct gateway *g = xcalloc(1, sizeof(*g));
     *g = (struct gateway){.opts = *opts, .read = xcalloc(1, sizeof(*g->read))};
+    gather_secrets(g);
     int rc = submit_compile(opts->conf, &g->template, ret_why);
     if (rc == 0) {
         submit_init(&g->request, g->template);

@@ -31,6 +31,7 @@ static const struct {
 } pages[] = {
     {"/ok ", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nOK:1"},
     {"/no ", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nERR:21"},
+    {"/echo ", "HTTP/1.1 403 No\r\nContent-Length: 65\r\n\r\nNO:Basic c21zY2hhaW46aHVzaC1odXNoLTA4MTU= hush-hush-0815 k=a%26b1"},
     {"/slow-down ", "HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"},
     {"/redirect ", "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n"},
     {"/login ", "HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n"},
@@ -145,7 +146,7 @@ static struct seen {
     enum outcome outcome;
     bool unreachable, throttled;
     int64_t retry_after_ms;
-    char reason[64], msg_id[64];
+    char reason[64], msg_id[64], error[256];
 } seen;
 
 static bool first_byte(void *arg, struct gateway_request *r)
@@ -166,6 +167,7 @@ static void answered(void *arg, struct gateway_request *r, const struct gateway_
     seen.throttled = a->throttled;
     seen.retry_after_ms = a->retry_after_ms;
     snprintf(seen.reason, sizeof(seen.reason), "%s", a->reason);
+    snprintf(seen.error, sizeof(seen.error), "%s", a->error);
     snprintf(seen.msg_id, sizeof(seen.msg_id), "%s", a->outcome == OUTCOME_ACCEPTED ? a->msg_id : "");
     free(r);
 }
@@ -187,6 +189,7 @@ static struct conf_answer answers[] = {
      .is = ANSWER_REFUSED,
      .reason = (char[]){"match"}},
     {.status = (char[]){"429"}, .is = ANSWER_THROTTLED},
+    {.status = (char[]){"403"}, .match = (char[]){"^NO:(.*)$"}, .is = ANSWER_RETRY, .reason = (char[]){"match"}},
 };
 
 struct lot { /* a gateway that is open */
@@ -196,9 +199,23 @@ struct lot { /* a gateway that is open */
     struct gateway *g;
 };
 
-static void lot_open(struct lot *l, const char *driver, const char *method, uint16_t port)
+static void open_it(struct lot *l, const char *driver, const struct str_list *secrets)
 {
     auto_free char *why = NULL;
+    struct gateway_options opts = {
+        .conf = &l->conf,
+        .secrets = secrets,
+        .window = 10,
+        .events = {.first_byte = first_byte, .answered = answered, .probed = probed}};
+    l->driver = gateway_driver(driver);
+    assert_non_null(l->driver);
+    if (l->driver->open(&opts, &l->g, &why) < 0)
+        fail_msg("%s", why);
+    seen = (struct seen){0};
+}
+
+static void lot_prepare(struct lot *l, const char *method, uint16_t port)
+{
     *l = (struct lot){.conf = {.name = (char[]){"test"},
                                .connect_timeout_ms = 2000,
                                .answer_timeout_ms = 700,
@@ -212,15 +229,12 @@ static void lot_open(struct lot *l, const char *driver, const char *method, uint
     l->conf.request.numbers_max = 1;
     l->conf.answers = answers;
     l->conf.answer_count = COUNT_OF(answers);
-    l->driver = gateway_driver(driver);
-    struct gateway_options opts = {
-        .conf = &l->conf,
-        .window = 10,
-        .events = {.first_byte = first_byte, .answered = answered, .probed = probed}};
-    assert_non_null(l->driver);
-    if (l->driver->open(&opts, &l->g, &why) < 0)
-        fail_msg("%s", why);
-    seen = (struct seen){0};
+}
+
+static void lot_open(struct lot *l, const char *driver, const char *method, uint16_t port)
+{
+    lot_prepare(l, method, port);
+    open_it(l, driver, NULL);
 }
 
 static void turn_until(struct lot *l, const int *counter, int wanted)
@@ -373,6 +387,27 @@ static void test_probe_sends_nothing(void **state)
     l.driver->close(l.g);
 }
 
+/* The gateway says our credentials back: as a secret of ours, encoded, and in a body's parameter. */
+static void test_secrets_said_back(void **state)
+{
+    char *items[] = {(char[]){"a&b1"}, (char[]){"of another gateway"}};
+    struct str_list secrets = {.items = items, .count = COUNT_OF(items)};
+    struct lot l;
+    (void)state;
+    lot_prepare(&l, "POST", server.port);
+    snprintf(l.body, sizeof(l.body), "k=a&b1&n={{ number }}");
+    l.conf.http.auth.type = (char[]){"basic"};
+    l.conf.http.auth.user = (char[]){"smschain"};
+    l.conf.http.auth.password = (char[]){"hush-hush-0815"};
+    open_it(&l, "http", &secrets);
+    exchange(&l, "echo");
+    assert_int_equal(seen.outcome, OUTCOME_RETRY);
+    assert_non_null(strstr(server.last, "Authorization: Basic c21zY2hhaW46aHVzaC1odXNoLTA4MTU="));
+    assert_string_equal(seen.error, "HTTP 403: NO:Basic *** *** k=***");
+    assert_string_equal(seen.reason, "Basic *** *** k=***");
+    l.driver->close(l.g);
+}
+
 static void test_no_request_of_these_values(void **state)
 {
     struct lot l;
@@ -432,6 +467,7 @@ int main(void)
                                        cmocka_unit_test(test_no_connection),
                                        cmocka_unit_test(test_probe_sends_nothing),
                                        cmocka_unit_test(test_no_request_of_these_values),
+                                       cmocka_unit_test(test_secrets_said_back),
                                        cmocka_unit_test(test_close_answers_what_is_open),
                                        cmocka_unit_test(test_many)};
     int failed = cmocka_run_group_tests(tests, server_open, server_close);

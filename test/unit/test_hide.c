@@ -1,5 +1,5 @@
 /* No form of a secret is left in what is shown. */
-#include "ctl/hide.h"
+#include "lib/hide.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* See hide.h. Words are looked for as plain text, so each is kept in every form in which it may stand in a
  * request. */
-#include "ctl/hide.h"
+#include "lib/hide.h"
 #include "lib/digest.h"
 #include <ctype.h>
 #include <strings.h>
