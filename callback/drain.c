@@ -57,6 +57,16 @@ void drain_line_begin(struct buf *b, enum record_kind kind)
         buf_add_str(b, INBOUND_PREFIX);
 }
 
+enum record_kind drain_line_kind(const char **inout_line, size_t *inout_len)
+{
+    size_t prefix = strlen(INBOUND_PREFIX);
+    if (*inout_len <= prefix || memcmp(*inout_line, INBOUND_PREFIX, prefix) != 0)
+        return RECORD_STEPS;
+    *inout_line += prefix;
+    *inout_len -= prefix;
+    return RECORD_INBOUND;
+}
+
 /* ---- chunks ---- */
 
 static struct open_chunk *chunk_of(struct drain *d, unsigned shard, enum record_kind kind)
@@ -79,13 +89,11 @@ static void end_chunk(struct drain *d, unsigned shard, enum record_kind kind)
 
 static void add_line(struct drain *d, unsigned shard, const char *line, size_t len)
 {
-    size_t prefix = strlen(INBOUND_PREFIX);
-    bool inbound = len > prefix && memcmp(line, INBOUND_PREFIX, prefix) == 0;
-    enum record_kind kind = inbound ? RECORD_INBOUND : RECORD_STEPS;
+    enum record_kind kind = drain_line_kind(&line, &len);
     struct open_chunk *c = chunk_of(d, shard, kind);
     if (c->records == 0)
         chunk_begin(&c->body, kind);
-    chunk_add_raw(&c->body, line + (inbound ? prefix : 0), len - (inbound ? prefix : 0));
+    chunk_add_raw(&c->body, line, len);
     if (++c->records >= DRAIN_CHUNK_RECORDS || c->body.len >= ROUND_BYTES)
         end_chunk(d, shard, kind);
 }

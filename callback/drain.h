@@ -14,6 +14,7 @@
 #define DRAIN_VERSION 2 /* 1: steps only */
 void drain_record_begin(struct buf *b, const char *gateway);
 void drain_line_begin(struct buf *b, enum record_kind kind); /* before the record of a line */
+enum record_kind drain_line_kind(const char **inout_line, size_t *inout_len); /* leaves the record */
 
 struct drain;
 struct drain *drain_start(struct gateways_now *gateways, struct journal *own, const char *journal_parent);

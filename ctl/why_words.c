@@ -6,6 +6,8 @@
 char *why_place(const struct why *w, const char *rule)
 {
     const struct conf_rule *r = conf_rule(w->ctl->conf, rule);
+    if (strcmp(rule, INBOUND_RULE) == 0)
+        return xasprintf("%s/smschain.yaml: inbound", w->ctl->conf_dir);
     return r != NULL ? xasprintf("%s:%d", r->file, r->sql_line)
                      : xasprintf("rule %s, no longer configured", rule);
 }

@@ -50,7 +50,8 @@ static void check_pointers(const struct section *s)
 
     for (int i = 0; i < ROLE_COUNT; i++) {
         const struct conf_node *n = key_of(s, conf_role_words[i]);
-        if (n && *s->posts->format.at[i] && !conf_form_pointer(s->posts->format.at[i], message))
+        const char *at = s->posts->format.at[i]; /* NULL: a role that this section has not */
+        if (n && at && *at && !conf_form_pointer(at, message))
             conf_error_at(s->k->report, s->k->file, n, "%s: %s", conf_role_words[i], message);
     }
 }

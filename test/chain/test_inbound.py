@@ -160,6 +160,31 @@ def test_in_staging_only_those_listed_are_answered(make_chain):
     assert suppressed(chain) and suppressed(chain, PHONE + 1)
 
 
+def test_out_of_quarantine_after_the_format_is_mended(make_chain):
+    chain = make_chain(change=[("gateways/beta.yaml", "  text: /text\n", "  text: /body\n")])
+    chain.gateway.inbound("beta", PHONE, "STOP")
+    chain.wait_until(lambda: chain.value("SELECT count(*) FROM quarantine") == 1, 30, "the quarantine")
+    assert "inbound: text" in chain.value("SELECT error FROM quarantine")
+    chain.change_conf("gateways/beta.yaml", "  text: /body\n", "  text: /text\n")
+    chain.ctl("quarantine", "replay", "--all")
+    wait_rows(chain, 1)
+    chain.wait_until(lambda: len(replies(chain)) == 1, 30, "the answer")
+    assert suppressed(chain)
+    assert chain.value("SELECT count(*) FROM quarantine") == 0
+
+
+def test_the_answers_can_be_paused(chain):
+    chain.ctl("stop", "inbound-reply")
+    chain.gateway.inbound("beta", PHONE, "STOP")
+    chain.wait_until(lambda: suppressed(chain), 30, "the suppression")
+    assert not chain.all_submits()
+    assert "paused" in chain.ctl("why", f"+{PHONE}", check=False).stdout
+    chain.ctl("start", "inbound-reply")
+    chain.wait_until(lambda: len(replies(chain)) == 1, 30, "the answer")
+    assert "smschain.yaml: inbound" in chain.ctl("why", f"+{PHONE}", check=False).stdout
+    chain.check_invariants(in_doubt=0)
+
+
 def test_killed_at_every_point(make_chain):
     """kill -9 of callback; started again, each message is there once, answered once, handed on once."""
     chain = make_chain()

@@ -206,6 +206,24 @@ static void errors(void **state)
     outputs_deinit(&o);
 }
 
+/* A message that belongs to no configured rule brings its route and sender. */
+static void own_route(void **state)
+{
+    struct outputs o = run(CHUNK(ROW(
+        5, 491711234567, "inbound-reply", "maybe",
+        ",\"lane\":\"instant\",\"sender\":\"22922\",\"route\":[\"beta\",\"alpha\"]", "{\"name\":\"ok\"}")));
+    assert_int_equal(o.texts, 1);
+    assert_int_equal(o.errors, 0);
+    assert_int_equal(o.count, 1);
+    assert_string_equal(o.items[0].queue, "sms.dispatch.beta.instant");
+    assert_non_null(strstr(o.items[0].body, "\"sender\":\"22922\""));
+    assert_non_null(strstr(o.items[0].body, "\"route\":[\"beta\",\"alpha\"]"));
+    outputs_deinit(&o);
+    o = run(CHUNK(ROW(5, 491711234567, "inbound-reply", "maybe", "", "{\"name\":\"ok\"}")));
+    assert_int_equal(o.errors, 1); /* neither a rule nor a route */
+    outputs_deinit(&o);
+}
+
 static void too_long(void **state)
 {
     auto_buf body = {0};
@@ -297,9 +315,9 @@ static void large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts), cmocka_unit_test(errors),       cmocka_unit_test(too_long),
-        cmocka_unit_test(dead),  cmocka_unit_test(dead_records), cmocka_unit_test(newer),
-        cmocka_unit_test(large),
+        cmocka_unit_test(texts),    cmocka_unit_test(errors), cmocka_unit_test(own_route),
+        cmocka_unit_test(too_long), cmocka_unit_test(dead),   cmocka_unit_test(dead_records),
+        cmocka_unit_test(newer),    cmocka_unit_test(large),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
