@@ -22,7 +22,7 @@ enum odbc_exit {
 };
 #define ODBC_SOCKET      3 /* where the program finds it */
 #define ODBC_CONNECT_MS  30000
-#define ODBC_CANCEL_MS   2000 /* so long a driver may take to cancel a statement at its server */
+#define ODBC_CANCEL_MS   4000 /* so long a driver may take to cancel a statement at its server */
 #define ODBC_COLUMNS_MAX 1000
 /* A value that is longer makes the row too long whatever else is in it: the rest is not read. */
 #define ODBC_VALUE_MAX ((64u << 10) + 1)

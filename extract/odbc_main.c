@@ -15,15 +15,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define WATCH_MS     100
-#define FLUSH_BYTES  (64u << 10)
-#define FLUSH_AGE_MS 100 /* a slow source's rows do not wait here for company */
+#define WATCH_MS        100
+#define CANCEL_AGAIN_MS 200
+#define FLUSH_BYTES     (64u << 10)
+#define FLUSH_AGE_MS    100 /* a slow source's rows do not wait here for company */
 
 static struct {
     _Atomic int64_t deadline;  /* mono ms */
     _Atomic int late_exit;     /* how the program ends then */
     _Atomic(SQLHSTMT) running; /* what is to be cancelled at its server; NULL: nothing yet */
     _Atomic bool giving_up;
+    _Atomic bool at_rest; /* the other thread is not in a call of the driver */
     int64_t memory_bytes;
 } watch;
 
@@ -33,8 +35,11 @@ static void *cancel_running(void *unused)
 {
     SQLHSTMT statement = atomic_load(&watch.running);
 
-    if (statement != SQL_NULL_HSTMT)
+    /* Again and again: one that comes between two calls of the driver cancels nothing. */
+    while (statement != SQL_NULL_HSTMT && !atomic_load(&watch.at_rest)) {
         SQLCancel(statement);
+        usleep(CANCEL_AGAIN_MS * 1000);
+    }
     return NULL;
 }
 
@@ -86,14 +91,24 @@ static void watch_until(int64_t ms, int late_exit)
 
 /* ---- the socket ---- */
 
+/* Until the watch ends the program. */
+static _Noreturn void rest(void)
+{
+    atomic_store(&watch.at_rest, true);
+    for (;;)
+        pause();
+}
+
 static void send_all(struct buf *out)
 {
+    atomic_store(&watch.at_rest, true);
     for (size_t at = 0; at < out->len;) {
         ssize_t n = send(ODBC_SOCKET, out->data + at, out->len - at, MSG_NOSIGNAL);
         if (n < 0)
-            give_up(0); /* nobody wants it */
+            rest(); /* nobody wants it: the watch sees that, too */
         at += (size_t)n;
     }
+    atomic_store(&watch.at_rest, false);
     buf_clear(out);
 }
 
@@ -102,8 +117,8 @@ static _Noreturn void tell(struct buf *out, const struct odbc_trouble *t)
     size_t began;
 
     /* The watch has cancelled the statement: what the driver says to that is not the reason. */
-    while (atomic_load(&watch.giving_up))
-        pause();
+    if (atomic_load(&watch.giving_up))
+        rest();
     if (t->too_long)
         _exit(ODBC_EXIT_TOO_LONG);
     buf_clear(out);
@@ -181,7 +196,10 @@ static _Noreturn void read_source(const struct odbc_request *q)
     watch_until(q->timeout_ms, ODBC_EXIT_TOO_LONG);
     if (odbc_set_up(&s, q, &t) != 0)
         tell(&out, &t);
-    atomic_store(&watch.running, s.statement);
+    /* SQLite runs in this process: there is no server at which to cancel, and its driver's SQLCancel frees
+     * what the other thread is using. */
+    if (!odbc_plain_text(&s))
+        atomic_store(&watch.running, s.statement);
     if (odbc_prepare(&s, q, &t) != 0 || odbc_execute(&s, &t) != 0 || odbc_columns(&s, &out, &t) != 0)
         tell(&out, &t);
     send_rows(&s, &out);
@@ -207,10 +225,10 @@ int main(int argc, char **argv)
     close_range(ODBC_SOCKET + 1, ~0U, 0);
     setlocale(LC_CTYPE, "C.UTF-8"); /* the driver manager's own conversions follow it */
     if (!read_request(&in, &q))
-        return 2;
+        _exit(2);
     watch.memory_bytes = q.memory_bytes;
     watch_until(ODBC_CONNECT_MS, ODBC_EXIT_NO_CONNECTION);
     if (pthread_create(&thread, NULL, keep_watch, NULL) != 0)
-        return 2;
+        _exit(2);
     read_source(&q);
 }

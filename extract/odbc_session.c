@@ -199,8 +199,11 @@ int odbc_set_up(struct odbc_session *s, const struct odbc_request *q, struct odb
             return -1;
         }
     }
-    /* Never committed, so that where nothing else forbids to write, what was written is undone. */
-    if (!SQL_SUCCEEDED(SQLSetConnectAttr(s->connection, SQL_ATTR_AUTOCOMMIT, (SQLPOINTER)SQL_AUTOCOMMIT_OFF,
+    /* Never committed, so that where nothing else forbids to write, what was written is undone. SQLite's
+     * session is read only, and within a transaction of its own its driver would take the whole result into
+     * memory. */
+    if (!odbc_plain_text(s) &&
+        !SQL_SUCCEEDED(SQLSetConnectAttr(s->connection, SQL_ATTR_AUTOCOMMIT, (SQLPOINTER)SQL_AUTOCOMMIT_OFF,
                                          SQL_IS_UINTEGER)))
         return odbc_failed(s, SQL_HANDLE_DBC, s->connection, ODBC_SETTING_UP, t);
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->connection, &s->statement)))

@@ -26,6 +26,7 @@ struct source_odbc {
     const struct conf_source *conf; /* the run holds the configuration longer than the source */
     pid_t pid;                      /* 0: not started, or its end is known */
     int fd;
+    int64_t began;    /* mono ms: the reading, its connecting too */
     int64_t deadline; /* mono ms; the program keeps its own, shorter one */
     struct buf in;
     size_t taken; /* of `in` */
@@ -185,6 +186,9 @@ static int program_ended(struct source_odbc *o)
             "memory. Raise memory_limit, or use a driver that reads row by row (docs/configuring.md)",
             (long long)(o->conf->memory_limit_bytes >> 20));
     default:
+        /* A driver may fall over its being cancelled. */
+        if (WIFSIGNALED(status) && clock_mono_ms() - o->began >= o->conf->statement_timeout_ms)
+            return too_long(o);
         if (WIFSIGNALED(status))
             return say(o, -EIO, PROGRAM " ended by signal %d: its driver has a fault, or somebody killed it",
                        WTERMSIG(status));
@@ -307,7 +311,8 @@ static int odbc_begin(struct source *s, const char *sql)
     struct source_odbc *o = (struct source_odbc *)s;
     int r;
 
-    o->deadline = clock_mono_ms() + ODBC_CONNECT_MS + o->conf->statement_timeout_ms + GRACE_MS;
+    o->began = clock_mono_ms();
+    o->deadline = o->began + ODBC_CONNECT_MS + o->conf->statement_timeout_ms + GRACE_MS;
     r = start_program(o);
     if (r == 0)
         r = send_request(o, sql);

@@ -224,8 +224,6 @@ static void check_source(struct conf_checking *k, const struct conf_source *sour
     const char *const *foreign = odbc ? of_postgresql : of_odbc;
     char message[CONF_MESSAGE_MAX];
 
-    if (!k->file->root || k->file->root->type != CONF_NODE_MAP)
-        return; /* said already */
     if (!conf_source_driver_check(source->driver, message))
         conf_error_at(k->report, k->file, at(k, "driver"), "driver: %s", message);
     check_connection(k, source->driver, odbc ? "connection" : "conninfo");
