@@ -302,23 +302,6 @@ static void load_folder(struct loading *l, enum conf_kind kind)
     refuse_same_name(l, kind);
 }
 
-/* Names are ids, and a file is one: they can be equal only to a person's eye, or on another machine's disk.
- */
-static void check_names(struct loading *l)
-{
-    for (size_t i = 0; i < l->file_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            const char *a = strrchr(l->files[i]->path, '/'), *b = strrchr(l->files[j]->path, '/');
-            if (l->files[i]->kind == l->files[j]->kind && a && b && !strcasecmp(a, b))
-                conf_error(
-                    &l->report, l->files[i], 0, 0,
-                    "the file's name: '%s' differs from '%s' by upper and lower case only; one name, one id: "
-                    "rename one of them",
-                    a + 1, b + 1);
-        }
-    }
-}
-
 static void load_all(struct loading *l)
 {
     auto_free char *path = xasprintf("%s/smschain.yaml", l->conf->dir);
@@ -326,7 +309,6 @@ static void load_all(struct loading *l)
     load_file(l, CONF_KIND_MAIN, path, NULL);
     for (int kind = CONF_KIND_MAIN + 1; kind < CONF_KINDS; kind++)
         load_folder(l, (enum conf_kind)kind);
-    check_names(l);
     for (size_t i = 0; i < l->file_count; i++) {
         if (l->files[i]->root && l->files[i]->root->type == CONF_NODE_MAP)
             conf_check(&(struct conf_checking){
