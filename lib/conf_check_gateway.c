@@ -118,6 +118,10 @@ void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
     if (g->retry_base_ms > g->retry_max_ms)
         conf_error_at(k->report, k->file, at(k, "retry_base") ? at(k, "retry_base") : at(k, "retry_max"),
                       "retry_base is longer than retry_max");
+    if (g->window > 0 && g->window < g->dispatchers)
+        conf_error_at(k->report, k->file, at(k, "dispatchers"),
+                      "dispatchers: expected at most as many as the window (%lld) has places: each needs one",
+                      (long long)g->window);
     conf_check_http(k, &g->http, "");
     conf_check_submit(k, g);
     check_answers(k, g);
