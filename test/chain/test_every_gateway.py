@@ -48,7 +48,7 @@ def shared(lab, tmp_path_factory):
         environment.update({f"SMSCHAIN_{variable}_ANSWER_TIMEOUT": "2s", f"SMSCHAIN_{variable}_WINDOW": str(WINDOW),
                             f"SMSCHAIN_{variable}_RATE": "1000"})
     with fixtures.chains(lab, tmp_path_factory.mktemp("every")) as make:
-        chain = make(environment=environment, few_rules=False, before_start=route_all)
+        chain = make(environment=environment, few_rules=False, gateways=None, before_start=route_all)
         yield chain
         # All promises, over all that has gone through this chain; what stays in doubt was said by each test itself.
         chain.check_invariants(in_doubt=chain.states().get("in_doubt", 0))

@@ -277,6 +277,12 @@ class Chain(Checks):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace(old, new))
 
+    def only_gateways(self, *names):
+        """The configuration without the other sample gateways: each would be a thread and a connection more."""
+        for path in glob.glob(os.path.join(self.copy_conf(), "gateways", "*.yaml")):
+            if os.path.basename(path)[:-5] not in names:
+                os.remove(path)
+
     # ---- processes ----
 
     def service(self, name, instance=1):

@@ -34,16 +34,19 @@ def lab(tmp_path_factory):
 
 @contextlib.contextmanager
 def chains(lab, directory):
-    """make(environment={…}, knobs={…}, change=[(file, old, new)…], only=services) gives a running chain; all of them are
-    stopped at the end, and each must end cleanly."""
+    """make(environment={…}, knobs={…}, change=[(file, old, new)…], only=services, gateways=names or None for all samples)
+    gives a running chain; all of them are stopped at the end, and each must end cleanly."""
     made = []
 
-    def make(environment=None, knobs=None, change=(), only=None, few_rules=True, before_start=None, **more):
+    def make(environment=None, knobs=None, change=(), only=None, few_rules=True, gateways=("alpha", "beta"),
+             before_start=None, **more):
         environment = {"SMSCHAIN_FLUSH_INTERVAL": "300ms", **(environment or {})}
         chain = Chain(str(directory / f"chain{len(made)}"), lab, environment=environment, gateway_knobs=knobs,
                       few_rules=few_rules, **more)
         made.append(chain)
         quiet_schedules(chain)
+        if gateways:
+            chain.only_gateways(*gateways)
         for file, old, new in change:
             chain.change_conf(file, old, new)
         if before_start:
