@@ -138,11 +138,12 @@ def test_inbound_is_fetched(w):
     w.stop()
 
 
+@pytest.mark.parametrize("hit", [1, 3])  # the first and the second page of reports; between them, one of inbound messages
 @pytest.mark.parametrize("point", FAULTS)
-def test_killed_at(w, point):
+def test_killed_at(w, point, hit):
     ids = accepted(w, 35)
     report(w, ids)
-    w.start(SMSCHAIN_FAULT=f"{point}:4")
+    w.start(SMSCHAIN_FAULT=f"{point}:{hit}")
     assert w.processes[0].wait(SECONDS) == -signal.SIGKILL, w.log()[-3000:]
     w.start()
     w.settled(lambda: delivered(w, ids))

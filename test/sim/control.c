@@ -75,6 +75,8 @@ void route_request(struct conn *c, struct http_request *r)
         name_len = strcspn(name, "/");
         path = name + name_len;
     }
+    if (follow_request(c, r, path, name, name_len))
+        return;
     const struct protocol *p = protocol_of(path);
     if (p != NULL && name == NULL) {
         name = p->name;

@@ -145,6 +145,8 @@ static void help(void)
            "POST /2010-04-01/Accounts/U/Messages.json gateway twilio-like\n"
            "POST /sms/2/text/advanced                 gateway infobip-like\n"
            "GET  /?Action=SendSms&…&Signature=S       gateway aliyun-like\n"
+           "GET  /query?mobile=N, /reports?after=N    alpha, with the knob follow: what became of a message, and all of\n"
+           "                                          them behind a cursor; of beta /v2/messages?ref=R, /v2/reports?after=N\n"
            "GET  /control, /control/counters          JSON; POST /control?NAME=VALUE&… turns knobs\n"
            "POST /control/inbound?gateway=NAME&from=NUMBER&text=TEXT[&to=…&id=…&at_ms=…&count=N]   a message "
            "from a "
@@ -239,6 +241,7 @@ int main(int argc, char **argv)
     server_free();
     poster_free();
     reports_free();
+    follow_free();
     aliyun_free();
     log_close();
     free_later_now();

@@ -93,10 +93,11 @@ static enum fate choose(struct knobs *k)
 void reports_make(struct gateway *g, struct conn *c, const struct accepted *a)
 {
     struct knobs *k = &g->knobs;
+    enum fate fate = choose(k), progress = FATE_ACCEPTED;
+    follow_keep(g, a, fate);
     if (k->reports == 0 || (a->report_url == NULL && *k->report_url == '\0') || share_hits(&k->missing))
         return;
     int64_t at = due_at(k, a->early);
-    enum fate fate = choose(k), progress = FATE_ACCEPTED;
     if (!report_can_say(a->kind, a->report_mask, &fate))
         return;
     uint64_t held = 0;

@@ -61,6 +61,11 @@ bool share_hits(struct share *s);
     SHARE(early, "requests whose reports are posted before their answer")                                    \
     SHARE(twice, "reports posted twice")                                                                     \
     SHARE(missing, "messages that never get a report")                                                       \
+    INT(follow, 0, "1: it can be asked what became of messages, and reports can be fetched")                 \
+    SHARE(lookup_unknown, "questions answered as if there were no such message")                             \
+    SHARE(lookup_error, "questions answered 500")                                                            \
+    INT(lookup_late_ms, 0, "a message is not found before so long after it was accepted")                    \
+    SHARE(poll_error, "fetched pages answered 500")                                                          \
     SHARE(undelivered_share, "messages that end undelivered")                                                \
     SHARE(expired_share, "messages that end expired")                                                        \
     SHARE(rejected_share, "messages that end rejected")                                                      \
@@ -93,6 +98,8 @@ struct knobs {
     COUNTER(hung)                                                                                            \
     COUNTER(bad_requests)                                                                                    \
     COUNTER(unauthorised)                                                                                    \
+    COUNTER(lookups)                                                                                         \
+    COUNTER(polls)                                                                                           \
     COUNTER(reports_made)                                                                                    \
     COUNTER(reports_posted) /* answered 200 */                                                               \
     COUNTER(reports_failed) /* posts not answered 200, by report */                                          \
@@ -255,6 +262,10 @@ struct report {
 bool inbound_order(struct http_request *r, struct buf *why);
 void report_free(struct report *r);
 const char *report_url(const struct report *r);
+/* follow.c: what became of messages, for those who ask. False: that is no such address. */
+bool follow_request(struct conn *c, struct http_request *r, const char *path, const char *name, size_t name_len);
+void follow_keep(struct gateway *g, const struct accepted *a, enum fate fate);
+void follow_free(void);
 void reports_make(struct gateway *g, struct conn *c, const struct accepted *a);
 int64_t reports_waiting(void);
 void reports_free(void);
