@@ -3,6 +3,7 @@
 #include "extract/cron.h"
 #include "extract/source.h"
 #include "lib/log.h"
+#include "render/textrules.h"
 #include <stdio.h>
 
 static void print_help(void)
@@ -42,7 +43,7 @@ int main(int argc, char **argv)
     if (c.conf_dir == NULL || *c.conf_dir == '\0')
         c.conf_dir = "/etc/smschain";
     log_init("smschain", LOG_LOGFMT, LOG_LEVEL_ERROR);
-    conf_set_checkers(&(struct conf_checkers){.cron = cron_check, .source_driver = source_driver_check});
+    conf_set_checkers(&(struct conf_checkers){.cron = cron_check, .source_driver = source_driver_check, .text_rules = text_rules_check});
     if (i + 1 < argc && strcmp(argv[i], "--conf") == 0) {
         c.conf_dir = argv[i + 1];
         i += 2;

@@ -196,6 +196,12 @@ struct conf_template {
     char *version;      /* SHA-256 of the text, first 16 hex digits */
     char *time_zone;    /* for date; "UTC" */
     char *currency_decimal, *currency_group;
+    /* text rules (render/textrules.h) */
+    int64_t max_segments; /* 255 */
+    bool gsm_only, smart;
+    struct str_list forbidden, required; /* words or phrases */
+    char *footer;       /* "" : none */
+    char *sender;       /* "" : the rule's, or the gateway's */
 };
 
 enum answer_kind { ANSWER_ACCEPTED = 1, ANSWER_REFUSED, ANSWER_THROTTLED, ANSWER_RETRY, ANSWER_RESULTS };
@@ -362,9 +368,17 @@ const struct conf_source *conf_source(const struct conf *c, const char *name);
 
 /* Checks that need more than the table: set by programs that link the checker (all of them do for `smschain check`).
  * Each returns true, or false with a message for a person and, in *ret_line, the line (from 1) within the value. */
+#define CONF_TEXT_PROBLEMS 8
+struct conf_text_problem {
+    const char *key;  /* of the head; NULL: the place is line and column */
+    int line, column;
+    char message[400];
+};
 struct conf_checkers {
     bool (*cron)(const char *expression, char *message, size_t size);
     bool (*source_driver)(const char *driver, char *message, size_t size); /* is it built in? */
+    /* Text rules that no text of the template can keep: returns how many problems. */
+    size_t (*text_rules)(const struct conf_template *t, struct conf_text_problem ret[CONF_TEXT_PROBLEMS]);
 };
 void conf_set_checkers(const struct conf_checkers *c);
 

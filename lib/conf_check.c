@@ -40,6 +40,20 @@ struct template *conf_check_template(struct conf_checking *k, const struct conf_
     return NULL;
 }
 
+static void check_text_rules(struct conf_checking *k, const struct conf_template *t)
+{
+    struct conf_text_problem problems[CONF_TEXT_PROBLEMS];
+    size_t count = conf_text_rules_check(t, problems);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct conf_node *n = problems[i].key ? at(k, problems[i].key) : NULL;
+        if (problems[i].key)
+            conf_error_at(k->report, k->file, n ? n : k->file->root, "%s", problems[i].message);
+        else
+            conf_error(k->report, k->file, problems[i].line, problems[i].column, "%s", problems[i].message);
+    }
+}
+
 static void check_template(struct conf_checking *k, const struct conf_template *t)
 {
     struct template *compiled = NULL;
@@ -51,6 +65,8 @@ static void check_template(struct conf_checking *k, const struct conf_template *
     }
     if (template_compile(t->text, strlen(t->text), t->text_line, &compiled, &error) < 0)
         conf_error(k->report, k->file, error.line, error.column, "%s", error.message);
+    else
+        check_text_rules(k, t);
     template_free(compiled);
 }
 
@@ -133,6 +149,18 @@ static void check_once_per(struct conf_checking *k, const struct conf_rule *rule
     }
 }
 
+/* Of two names one would be passed over in silence. */
+static void check_sender(struct conf_checking *k, const char *path, const char *sender,
+                         const char *template_name)
+{
+    const struct conf_template *t = *sender ? conf_template(k->conf, template_name) : NULL;
+
+    if (t && *t->sender && strcmp(t->sender, sender) != 0)
+        conf_error_at(k->report, k->file, at(k, path),
+                      "%s: template '%s' may only be from '%s' (its own key 'sender'), not from '%s'", path,
+                      t->name, t->sender, sender);
+}
+
 static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
 {
     const struct conf_node *routes = at(k, "route");
@@ -147,6 +175,7 @@ static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
     check_reference(k, at(k, "source"), rule->source, "source", "sources/NAME.yaml", source_name);
     check_reference(k, at(k, "template"), rule->template_name, "template", "templates/NAME.liquid",
                     template_name);
+    check_sender(k, "sender", rule->sender, rule->template_name);
     for (size_t i = 0; i < rule->route_count; i++)
         check_reference(k, conf_node_at(routes->items[i], "gateway"), rule->routes[i].gateway, "gateway",
                         "gateways/NAME.yaml", gateway_name);
@@ -163,6 +192,8 @@ static void check_reply_template(struct conf_checking *k, const char *path, cons
     for (int i = -1; n && i < INBOUND_LANGUAGES; i++) {
         auto_free char *of = i < 0 ? xstrdup(name) : xasprintf("%s-%s", name, keyword_languages[i]);
         const struct conf_template *t = conf_template(k->conf, of);
+        if (t)
+            check_sender(k, "inbound.reply_sender", k->conf->main.inbound.reply_sender, of);
         if (t && t->class && !strcmp(t->class, "marketing"))
             conf_error_at(
                 k->report, k->file, n,

@@ -31,6 +31,11 @@ bool conf_source_driver_check(const char *driver, char message[CONF_MESSAGE_MAX]
     return !checkers.source_driver || checkers.source_driver(driver, message, CONF_MESSAGE_MAX);
 }
 
+size_t conf_text_rules_check(const struct conf_template *t, struct conf_text_problem ret[CONF_TEXT_PROBLEMS])
+{
+    return checkers.text_rules ? checkers.text_rules(t, ret) : 0;
+}
+
 static bool all_digits(const char *s)
 {
     return *s && s[strspn(s, "0123456789")] == '\0';

@@ -165,6 +165,8 @@ conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zon
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */
+/* Text rules that cannot hold; 0 where nobody knows. */
+size_t conf_text_rules_check(const struct conf_template *t, struct conf_text_problem ret[CONF_TEXT_PROBLEMS]);
 /* Is a source's driver built in? True where nobody knows. */
 bool conf_source_driver_check(const char *driver, char message[CONF_MESSAGE_MAX]);
 

@@ -251,6 +251,23 @@ const struct conf_key conf_template_keys[] = {
      .help = "What the filter `money` writes before the cents."},
     {.name = "currency_group", .type = CONF_STR, .at = T(currency_group), .fallback = ",", .max = 4,
      .help = "What it writes between thousands; `\"\"`: nothing."},
+    {.name = "max_segments", .type = CONF_INT, .at = T(max_segments), .fallback = "255", .min = 1, .max = 255,
+     .unit = "segments",
+     .help = "A text with more is an error of its row; it is never cut."},
+    {.name = "smart", .type = CONF_BOOL, .at = T(smart), .fallback = "false",
+     .help = "Replace typographic characters by their equals in GSM 7-bit, where that makes the whole text GSM 7-bit."},
+    {.name = "gsm_only", .type = CONF_BOOL, .at = T(gsm_only), .fallback = "false",
+     .help = "A text that would have to be UCS-2 is an error of its row."},
+    {.name = "forbidden", .type = CONF_STR_LIST, .at = T(forbidden), .max = 200, .form = conf_form_not_empty,
+     .help = "Words and phrases that no text may have; whole words, whatever their case and what stands between them."},
+    {.name = "required", .type = CONF_STR_LIST, .at = T(required), .max = 200, .form = conf_form_not_empty,
+     .help = "Words and phrases that every text must have, compared in the same way."},
+    {.name = "footer", .type = CONF_STR, .at = T(footer), .max = 1000,
+     .help = "The end of every text: put behind it, after a space if neither brings white space, unless the text ends "
+             "with it already."},
+    {.name = "sender", .type = CONF_STR, .at = T(sender), .max = 32, .form = conf_form_one_line,
+     .help = "Who texts of this template are from. A rule that uses it may not name another; without it the rule's or "
+             "the gateway's."},
     {0},
 };
 

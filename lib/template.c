@@ -40,6 +40,23 @@ size_t template_names(const struct template *t, const struct template_name **ret
     return t->name_count;
 }
 
+bool template_piece(const struct template *t, size_t i, struct template_piece *ret)
+{
+    const struct node *n = t->body.first;
+
+    while (n && i-- > 0)
+        n = n->next;
+    if (!n)
+        return false;
+    *ret = (struct template_piece){
+        .is_output = n->kind == NODE_OUTPUT, .line = n->place.line, .column = n->place.column};
+    if (n->kind == NODE_TEXT) {
+        ret->text = n->text.bytes;
+        ret->len = n->text.len;
+    }
+    return true;
+}
+
 /* ---- room for values on the way ---- */
 
 struct scratch_block {

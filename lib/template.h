@@ -46,3 +46,12 @@ struct template_name {
     bool optional;
 };
 size_t template_names(const struct template *t, const struct template_name **ret);
+
+/* What it is made of, in order: fixed text and outputs. False: there is no i-th. */
+struct template_piece {
+    bool is_output;
+    const char *text; /* fixed text, as it is in every result; not NUL-terminated, belongs to t */
+    size_t len;
+    int line, column;
+};
+bool template_piece(const struct template *t, size_t i, struct template_piece *ret);

@@ -3,6 +3,7 @@
 #include "lib/log.h"
 #include "lib/stop.h"
 #include "render/relay.h"
+#include "render/textrules.h"
 #include <stdio.h>
 
 #define WAIT_MS 1000
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
     int code;
 
     stop_init();
+    conf_set_checkers(&(struct conf_checkers){.text_rules = text_rules_check});
     log_init("render", LOG_LOGFMT, LOG_LEVEL_INFO);
     const char *dir = conf_arguments(argc, argv, "smschain-render",
                                      "Makes a text of each row and chooses its gateway.", &code);

@@ -15,6 +15,7 @@ static int compile(struct plan_template *t, struct buf *report)
         buf_addf(report, "%s:%d:%d: %s\n", t->conf->file, e.line, e.column, e.message);
         r = -EINVAL;
     }
+    t->rules = text_rules_new(t->conf);
     return r;
 }
 
@@ -45,6 +46,7 @@ void plan_free(struct plan *p)
     for (size_t i = 0; p->templates && i < p->conf->template_count; i++) {
         template_free(p->templates[i].compiled);
         zone_close(p->templates[i].zone);
+        text_rules_free(p->templates[i].rules);
     }
     free(p->templates);
     conf_free(p->conf);

@@ -3,11 +3,13 @@
 #pragma once
 #include "lib/conf.h"
 #include "lib/template.h"
+#include "render/textrules.h"
 
 struct plan_template {
     const struct conf_template *conf;
     struct template *compiled;
     struct zone *zone;
+    struct text_rules *rules; /* NULL: none */
 };
 struct plan {
     struct conf *conf;

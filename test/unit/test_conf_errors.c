@@ -10,6 +10,7 @@
  * kept. */
 #include "lib/conf.h"
 
+#include "render/textrules.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -248,7 +249,7 @@ static int read_table(void **state)
     FILE *f = fopen(TABLE, "r");
     char block[4096];
     auto_buf text = {0};
-    static const struct conf_checkers checkers = {.cron = cron_has_five, .source_driver = driver_is_built};
+    static const struct conf_checkers checkers = {.cron = cron_has_five, .source_driver = driver_is_built, .text_rules = text_rules_check};
 
     assert_non_null(f);
     for (size_t n; (n = fread(block, 1, sizeof(block), f)) > 0;)
