@@ -174,6 +174,7 @@ static bool make_text(struct rendering *w, const struct row_record *row, struct 
                                          .currency_decimal = conf->currency_decimal,
                                          .currency_group = conf->currency_group};
     struct template_error e;
+    char words[ERROR_SIZE];
 
     buf_clear(&w->text);
     if (template_render(w->tmpl->compiled, &scope, &w->text, &e) < 0) {
@@ -184,29 +185,25 @@ static bool make_text(struct rendering *w, const struct row_record *row, struct 
         add_error(w, row, "empty_text", "%s:%d: the text is empty", conf->file, conf->text_line);
         return false;
     }
-    if (!text_measure(w->text.data, w->text.len, ret)) {
-        add_error(w, row, "template", "%s:%d: the text is not UTF-8", conf->file, conf->text_line);
-        return false;
-    }
-    if (ret->segments > TEXT_SEGMENTS_MAX) {
-        add_error(w, row, "text_too_long", "%s:%d: the text has %zu segments, %d are possible", conf->file,
-                  conf->text_line, ret->segments, TEXT_SEGMENTS_MAX);
-        return false;
-    }
-    return true;
+    const char *reason = text_rules_apply(w->tmpl->rules, conf, &w->text, ret, words, sizeof(words));
+    if (reason)
+        add_error(w, row, reason, "%s", words);
+    return reason == NULL;
 }
 
 /* Gateways in the order to try, whom it is from. Returns how many gateways; 0: none fits, which is told. */
 static size_t choose(struct rendering *w, const struct row_record *row, char *gateways[ROUTE_MAX],
                      char **ret_sender)
 {
+    char *own = w->tmpl->conf->sender && *w->tmpl->conf->sender ? w->tmpl->conf->sender : NULL;
+
     if (!w->rule) {
         size_t count = MIN_OF(row->route.count, (size_t)ROUTE_MAX);
         memcpy(gateways, row->route.items, count * sizeof(*gateways));
-        *ret_sender = row->sender;
+        *ret_sender = row->sender ? row->sender : own;
         return count;
     }
-    *ret_sender = *w->rule->sender ? w->rule->sender : NULL;
+    *ret_sender = *w->rule->sender ? w->rule->sender : own;
     size_t count = route_choose(w->rule->routes, w->rule->route_count, row->sms_id, row->number, gateways);
     if (count == 0)
         add_error(w, row, "no_route", "%s: no entry of the route fits this number", w->rule->file);

@@ -42,31 +42,41 @@ static struct conf_rule rules[] = {
 static struct conf_template templates[] = {
     TEMPLATE("due", "Dear {{ name }},\n{{ amount | money }} € until {{ day | date: '%d.%m.' }}"),
     TEMPLATE("maybe", "{{ name | default: '' }}"),
+    {
+        .name = (char[]){"ruled"}, .file = (char[]){"conf/templates/ruled.liquid"},
+        .class = (char[]){"service"}, .text = (char[]){"“{{ name }}”"}, .text_line = 9,
+        .version = (char[]){"8899aabbccddeeff"}, .time_zone = (char[]){"UTC"},
+        .currency_decimal = (char[]){""}, .currency_group = (char[]){""}, .max_segments = 1, .smart = true,
+        .footer = (char[]){"ACME"}, .sender = (char[]){"ACME"},
+        .forbidden = {.items = (char *[]){(char[]){"loan"}}, .count = 1},
+    },
 };
 static struct conf conf = {.rules = rules,
                            .rule_count = 2,
                            .templates = templates,
-                           .template_count = 2,
+                           .template_count = 3,
                            .main.broker.update_shards = 1};
-static struct plan_template compiled[2];
+static struct plan_template compiled[3];
 static struct plan plan = {.conf = &conf, .templates = compiled};
 
 static int set_up(void **state)
 {
     struct template_error e;
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         compiled[i].conf = &templates[i];
         assert_int_equal(
             template_compile(templates[i].text, strlen(templates[i].text), 4, &compiled[i].compiled, &e), 0);
     }
+    compiled[2].rules = text_rules_new(&templates[2]);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         template_free(compiled[i].compiled);
+    text_rules_free(compiled[2].rules);
     return 0;
 }
 
@@ -312,10 +322,40 @@ static void large(void **state)
     outputs_deinit(&o);
 }
 
+/* A template's text rules: footer and smart make the text, what breaks a rule is that row's error. */
+static void text_rules(void **state)
+{
+    auto_buf body = {0};
+    char many[200];
+
+    memset(many, 'x', sizeof(many) - 1);
+    many[sizeof(many) - 1] = '\0';
+    buf_addf(&body,
+             CHUNK(ROW(172838486507521, 491711234567, "due", "ruled", "", "{\"name\":\"Jo’s\"}") "," ROW(
+                 172838486507522, 491711234567, "due", "ruled", "", "{\"name\":\"a LOAN!\"}") "," ROW(
+                 172838486507523, 491711234567, "due", "ruled", "", "{\"name\":\"%s\"}")),
+             many);
+    struct outputs o = run(body.data);
+    assert_int_equal(o.texts, 1);
+    assert_int_equal(o.errors, 2);
+    auto_chunk texts_chunk = decode(&o.items[0]);
+    auto_chunk errors = decode(&o.items[1]);
+    assert_string_equal(texts_chunk->texts[0].text, "\"Jo's\" ACME");
+    assert_string_equal(texts_chunk->texts[0].encoding, "gsm7");
+    assert_string_equal(texts_chunk->texts[0].sender, "ACME");
+    assert_string_equal(errors->steps[0].reason, "forbidden_word");
+    assert_string_equal(errors->steps[0].error,
+                        "conf/templates/ruled.liquid:9: the text has the forbidden word 'loan'");
+    assert_string_equal(errors->steps[1].reason, "text_too_long");
+    assert_string_equal(errors->steps[1].version, "8899aabbccddeeff");
+    outputs_deinit(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts),    cmocka_unit_test(errors), cmocka_unit_test(own_route),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(text_rules),    cmocka_unit_test(errors), cmocka_unit_test(own_route),
         cmocka_unit_test(too_long), cmocka_unit_test(dead),   cmocka_unit_test(dead_records),
         cmocka_unit_test(newer),    cmocka_unit_test(large),
     };
