@@ -50,7 +50,51 @@ const judges = {
     const n = parsePhoneNumberFromString(text, {defaultCountry: country, extract: false});
     return n && n.isValid() ? n.number : null;
   },
+
+  // smpp: what stands in a PDU. Its filters, which make dates and texts of octets, are off: octets are compared.
+  smpp_decode({hex}) {
+    const {PDU} = require('smpp');
+    return withoutFilters(() => smppFields(PDU.fromBuffer(Buffer.from(hex, 'hex'))));
+  },
+  smpp_encode({command, fields, tlvs}) {
+    const {PDU, tlvsById} = require('smpp');
+    const options = {...fields};
+    for (const name of ['short_message'])
+      if (name in options) options[name] = Buffer.from(options[name], 'hex');
+    for (const [tag, value] of Object.entries(tlvs))
+      options[tlvsById[tag].tag] = typeof value === 'object' ? Buffer.from(value.hex, 'hex') : value;
+    return withoutFilters(() => new PDU(command, options).toBuffer().toString('hex'));
+  },
 };
+
+function withoutFilters(act) {
+  const {PDU} = require('smpp');
+  const filter = PDU.prototype._filter;
+  try {
+    PDU.prototype._filter = () => undefined;
+    return act();
+  } finally {
+    PDU.prototype._filter = filter;
+  }
+}
+
+function smppFields(pdu) {
+  const {commands, tlvs, types} = require('smpp');
+  const found = {command: pdu.command, command_status: pdu.command_status, sequence_number: pdu.sequence_number, tlvs: {}};
+  const octets = (v) => Buffer.isBuffer(v) ? v.toString('hex') : Buffer.from(v, 'ascii').toString('hex');
+  for (const key of Object.keys(pdu)) {
+    if (key in (commands[pdu.command].params || {})) {
+      found[key] = typeof pdu[key] === 'number' ? pdu[key] : octets(pdu[key]);
+    } else if (key in tlvs) {
+      const {id, type} = tlvs[key];
+      const value = typeof pdu[key] === 'number' ? pdu[key].toString(16).padStart(2 * type.size(pdu[key]), '0') : octets(pdu[key]);
+      found.tlvs[id] = type === types.tlv.cstring ? value + '00' : value;
+    } else if (/^[0-9]+$/.test(key)) {
+      found.tlvs[key] = octets(pdu[key]);
+    }
+  }
+  return found;
+}
 
 readline.createInterface({input: process.stdin}).on('line', (line) => {
   const question = JSON.parse(line);

@@ -1,8 +1,10 @@
 /* Our functions line by line, for the judges: each line of standard input is one question with tabs between
- * its parts, each line of standard output its answer. cron EXPRESSION ZONE AFTER COUNT  -> the next COUNT
- * firings, seconds since 1970 ("never" ends them) text HEX-OF-UTF8                  -> encoding units
- * segments, or "not UTF-8" number TEXT COUNTRY               -> digits of E.164, or the fault's word (COUNTRY
- * - is none) */
+ * its parts, each line of standard output its answer:
+ *   cron EXPRESSION ZONE AFTER COUNT  the next COUNT firings, seconds since 1970 ("never" ends them)
+ *   text HEX-OF-UTF8                  encoding units segments, or "not UTF-8"
+ *   number TEXT COUNTRY               digits of E.164, or the fault's word (COUNTRY - is none)
+ *   smpp_random SEED, smpp_decode HEX a PDU and its fields (judged_smpp.c) */
+#include "judged.h"
 #include "extract/cron.h"
 #include "lib/number.h"
 #include "lib/zone.h"
@@ -33,16 +35,25 @@ static void answer_cron(char *part[])
     zone_close(z);
 }
 
-static void answer_text(const char *hex)
+char *bytes_of_hex(const char *hex, size_t *ret_len)
 {
     size_t len = strlen(hex) / 2;
-    auto_free char *text = xmalloc(len + 1);
-    struct text_shape shape;
+    char *bytes = xmalloc(len + 1);
 
     for (size_t i = 0; i < len; i++) {
         char two[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        text[i] = (char)strtol(two, NULL, 16);
+        bytes[i] = (char)strtol(two, NULL, 16);
     }
+    *ret_len = len;
+    return bytes;
+}
+
+static void answer_text(const char *hex)
+{
+    size_t len;
+    auto_free char *text = bytes_of_hex(hex, &len);
+    struct text_shape shape;
+
     if (text_measure(text, len, &shape))
         printf("%s %zu %zu", text_encoding_word(shape.encoding), shape.units, shape.segments);
     else
@@ -80,6 +91,10 @@ int main(void)
             answer_text(part[1]);
         else if (count == 3 && strcmp(part[0], "number") == 0)
             answer_number(part);
+        else if (count == 2 && strcmp(part[0], "smpp_random") == 0)
+            answer_smpp_random(part[1]);
+        else if (count == 2 && strcmp(part[0], "smpp_decode") == 0)
+            answer_smpp_decode(part[1]);
         else {
             fprintf(stderr, "judged: not a question: %s\n", line);
             return 2;
