@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define ANSWER_MAX_BYTES    65536
+#define CUT_BYTES           8    /* words as long as their place, but for so many, may have been cut there */
 #define ANSWER_RESULT_BYTES 2048 /* more for each message of a request */
 
 struct gateway { /* of this driver */
@@ -118,6 +119,8 @@ static void hide_words(const struct gateway *g, char *words, size_t size)
     auto_buf out = {0};
     if (*words == '\0')
         return;
+    if (strlen(words) + CUT_BYTES >= size)
+        hide_cut_end(&g->hide, words);
     hide_in(&g->hide, words, strlen(words), &out);
     snprintf(words, size, "%s", out.data != NULL ? out.data : "");
 }
@@ -138,11 +141,11 @@ static void tell(struct gateway *g, struct gateway_request *r, const struct http
 {
     struct answer *a = g->read;
     char error[ANSWER_ERROR_SIZE + 32];
+    hide_words(g, a->error, sizeof(a->error));
     if (h->status != 0)
         snprintf(error, sizeof(error), "HTTP %d: %s", h->status, a->error);
     else
         snprintf(error, sizeof(error), "%.200s", h->error);
-    hide_words(g, error, sizeof(error));
     hide_words(g, a->reason, sizeof(a->reason));
     struct gateway_answer told = {
         .outcome = c->outcome,

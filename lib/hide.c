@@ -88,6 +88,19 @@ void hide_in(const struct hide *h, const char *text, size_t len, struct buf *out
     }
 }
 
+void hide_cut_end(const struct hide *h, char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i + WORD_MIN <= len; i++)
+        for (size_t k = 0; k < h->words.count; k++) {
+            const char *word = h->words.items[k];
+            if (strlen(word) > len - i && memcmp(word, text + i, len - i) == 0) {
+                text[i] = '\0';
+                return;
+            }
+        }
+}
+
 /* Ids of keys are no secrets, but where a name speaks of one it is better hidden. */
 static bool is_secret_name(const char *name, size_t len)
 {

@@ -711,6 +711,30 @@ def test_two_processes(world):
     w.check(in_doubt=40)
 
 
+def test_two_dispatchers(world):
+    """dispatchers: 2: both send, each with half of rate and window; when one dies the other goes on."""
+    w = world({"SMSCHAIN_ALPHA_WINDOW": "20", "SMSCHAIN_ALPHA_RATE": "100"},
+              conf=[("gateways/alpha.yaml", "\ndriver: http\n", "\ndriver: http\ndispatchers: 2\n")])
+    w.alpha.set(answer_delay_ms=100)
+    first, second = w.start(1), w.start(2)
+
+    def sent():
+        return [row[0].get("submits", 0) for row in w.sql(
+            "SELECT figures FROM service WHERE service = 'dispatch' AND part = 'alpha' AND figures->>'window' = '10'")]
+    w.wait(lambda: len(sent()) == 2, what="two places, half a window each")
+    began = time.monotonic()
+    w.publish(ALPHA, w.add(400, text="{i}: Jo Secret"), per=10)
+    w.wait(lambda: len(w.submits()) >= 250)
+    assert min(sent()) > 50, sent()
+    assert len(w.submits()) <= (time.monotonic() - began) * 100 * 1.2 + 60, "over the rate"
+    second.kill9()
+    # What it had claimed and not sent comes to the other one before its slots are looked at: the outbox keeps that.
+    w.wait(lambda: len(w.ended()) + len(w.outbox()) == 400, 60)
+    assert len(w.outbox()) <= 10 and w.count("in_doubt") + w.count("accepted") == len(w.ended())
+    w.check(in_doubt=10)  # half a window
+    assert first.alive
+
+
 def test_holder_stopped_and_continued(world):
     """Past every timeout another process has the place; the one that wakes up sends nothing that it may not."""
     w = world({"SMSCHAIN_ALPHA_WINDOW": "20", "SMSCHAIN_ALPHA_RATE": "200"},

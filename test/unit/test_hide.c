@@ -63,12 +63,31 @@ static void test_by_name(void **state)
     hide_deinit(&h);
 }
 
+static void test_cut(void **state)
+{
+    static const char *const rows[][2] = {{"key s3cr&t/", "key "},
+                                          {"key s3c", "key "},
+                                          {"key s3", "key s3"},
+                                          {"", ""},
+                                          {"s3cr&t/\"+k\xc3\xa4y", "s3cr&t/\"+k\xc3\xa4y"}};
+    struct hide h;
+    (void)state;
+    hide_init(&h, &secrets);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        auto_free char *text = xstrdup(rows[i][0]);
+        hide_cut_end(&h, text);
+        assert_string_equal(text, rows[i][1]);
+    }
+    hide_deinit(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_every_form),
         cmocka_unit_test(test_digests),
         cmocka_unit_test(test_by_name),
+        cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
