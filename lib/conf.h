@@ -303,6 +303,15 @@ struct conf_poll { /* reports, or inbound messages, that are fetched; read by th
     int64_t interval_ms;
 };
 
+struct conf_price { /* of one segment to numbers that begin so; the longest prefix counts */
+    char *prefix;   /* E.164 without plus; "" : any */
+    char *price;    /* "0.0425": at most 6 places */
+    char *currency; /* "EUR" */
+    int line;
+};
+#define CONF_PRICE_MAX 1000000000 /* micro-units */
+bool conf_price_micro(const char *text, int64_t *ret); /* in millionths, exact; false: no such number */
+
 struct conf_gateway {
     char *name, *file;
     char *driver;          /* "http" */
@@ -338,6 +347,8 @@ struct conf_gateway {
     } inbound;
     struct conf_lookup lookup;
     struct conf_poll poll, poll_inbound;
+    struct conf_price *prices;
+    size_t price_count;
 };
 
 struct conf {

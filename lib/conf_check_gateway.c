@@ -128,4 +128,5 @@ void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
     conf_check_report(k, g);
     conf_check_inbound(k, g);
     conf_check_follow(k, g);
+    conf_check_prices(k, g);
 }

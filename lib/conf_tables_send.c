@@ -118,6 +118,20 @@ static const struct conf_table results_table = {.keys = results_keys};
 
 CONF_HTTP_TABLES(gateway, struct conf_gateway, http);
 
+#define P(field) offsetof(struct conf_price, field)
+static const struct conf_key price_keys[] = {
+    {.name = "prefix", .type = CONF_STR, .at = P(prefix), .form = conf_form_digits_or_none,
+     .help = "Beginning of the number in international form without the plus; the longest that fits counts. Without "
+             "it: all others."},
+    {.name = "price", .type = CONF_STR, .at = P(price), .required = true, .form = conf_form_price,
+     .help = "Of one segment: a decimal number such as `0.0425`, at most 1000, with at most 6 places."},
+    {.name = "currency", .type = CONF_STR, .at = P(currency), .required = true, .form = conf_form_currency,
+     .help = "Three capital letters, as `EUR`. Amounts of several currencies are never added up."},
+    {0},
+};
+static const struct conf_table price_table = {
+    .size = sizeof(struct conf_price), .line_at = P(line), .keys = price_keys};
+
 
 const struct conf_key conf_gateway_keys[] = {
     {.name = "driver", .type = CONF_WORD, .at = G(driver), .words = gateway_drivers, .fallback = "http",
@@ -174,6 +188,8 @@ const struct conf_key conf_gateway_keys[] = {
      .help = "How it is asked what became of an attempt."},
     {.name = "poll", .type = CONF_SECTION, .at = G(poll), .table = &conf_poll_table, .owner = "callback",
      .help = "Where its reports are fetched, if it does not post them; they are read as section `report` says."},
+    {.name = "prices", .type = CONF_TABLES, .at = G(prices), .count_at = G(price_count), .table = &price_table, .max = 10000,
+     .help = "What it charges: `smschain plan` tells a run's cost by it beforehand. Nothing is sent by price."},
     {.name = "poll_inbound", .type = CONF_SECTION, .at = G(poll_inbound), .table = &conf_poll_table, .owner = "callback",
      .help = "The same for messages from phones, read as section `inbound` says."},
     {0},

@@ -2,11 +2,8 @@
 #include "render/chunk.h"
 #include "lib/record.h"
 #include "lib/seq_id.h"
-#include "render/route.h"
-#include "render/text.h"
+#include "render/judge.h"
 #include <stdio.h>
-
-#define ERROR_SIZE 501 /* step's `error`: at most 500 bytes */
 
 struct gathered { /* the records on their way to one queue */
     enum output_kind kind;
@@ -20,10 +17,7 @@ struct rendering {
     struct outputs *outputs;
     struct gathered *queues;
     size_t queue_count;
-    struct buf text;
-    /* Rows of a chunk nearly always share their rule and template. */
-    const struct conf_rule *rule;
-    const struct plan_template *tmpl;
+    struct judge judge;
 };
 
 /* ---- gathering ---- */
@@ -70,50 +64,22 @@ static struct buf *body_for(struct rendering *w, enum output_kind kind, const ch
 
 /* ---- one row ---- */
 
-static struct template_value cell_value(const void *data, const char *name)
-{
-    const struct row *row = data;
-
-    for (size_t i = 0; i < row->count; i++) {
-        if (strcmp(row->cells[i].name, name) != 0)
-            continue;
-        if (!row->cells[i].value)
-            return (struct template_value){.type = TEMPLATE_NULL};
-        return (struct template_value){.type = TEMPLATE_STR, .str = row->cells[i].value};
-    }
-    return (struct template_value){.type = TEMPLATE_MISSING};
-}
-
-static const char *cell_name(const void *data, size_t i)
-{
-    const struct row *row = data;
-
-    return i < row->count ? row->cells[i].name : NULL;
-}
-
 /* The row's end: its reason, and words that hold nothing of the row's own. */
-static void add_error(struct rendering *w, const struct row_record *row, const char *reason,
-                      const char *format, ...) printf_like(4, 5);
-static void add_error(struct rendering *w, const struct row_record *row, const char *reason,
-                      const char *format, ...)
+static void add_error(struct rendering *w, const struct row_record *row, struct judgement *j)
 {
     struct seq_id id = {.sms_id = row->sms_id, .segment = 1, .attempt = 0};
-    char seq[SEQ_ID_SIZE], error[ERROR_SIZE], queue[MQ_QUEUE_SIZE];
+    char seq[SEQ_ID_SIZE], queue[MQ_QUEUE_SIZE];
     struct step_record step = {.step = STEP_OUTCOME,
                                .at = w->now_ms,
                                .lane = row->lane,
                                .seq_id = seq_id_format(&id, seq),
                                .number = row->number,
                                .state = (char *)(uintptr_t)state_word(STATE_RENDER_ERROR),
-                               .reason = (char *)(uintptr_t)reason,
-                               .error = error};
-    va_list ap;
+                               .reason = (char *)(uintptr_t)j->reason,
+                               .error = j->error};
 
-    va_start(ap, format);
-    vsnprintf(error, sizeof(error), format, ap);
-    va_end(ap);
-    if (w->tmpl)
-        step.version = w->tmpl->conf->version;
+    if (j->tmpl)
+        step.version = j->tmpl->version;
     unsigned shard = mq_update_shard(NULL, (unsigned)w->plan->conf->main.broker.update_shards);
     chunk_add_step(body_for(w, OUTPUT_STEPS, mq_queue_update(shard, queue)), &step);
     w->outputs->errors++;
@@ -146,94 +112,29 @@ static void add_dead_record(struct outputs *o, char *why, const char *json, cons
     add_dead(o, why, bytes, len);
 }
 
-static bool find_rule_and_template(struct rendering *w, const struct row_record *row)
-{
-    bool own_route = row->route.count > 0; /* it belongs to no configured rule */
-    if (own_route)
-        w->rule = NULL;
-    else if (!w->rule || strcmp(w->rule->name, row->rule) != 0)
-        w->rule = conf_rule(w->plan->conf, row->rule);
-    if (!w->tmpl || strcmp(w->tmpl->conf->name, row->tmpl) != 0)
-        w->tmpl = plan_template(w->plan, row->tmpl);
-    if (!w->rule && !own_route)
-        add_error(w, row, "unknown_rule", "there is no rule '%.100s' in the configuration", row->rule);
-    else if (!w->tmpl)
-        add_error(w, row, "unknown_template", "there is no template '%.100s' in the configuration",
-                  row->tmpl);
-    return (w->rule || own_route) && w->tmpl;
-}
-
-static bool make_text(struct rendering *w, const struct row_record *row, struct text_shape *ret)
-{
-    const struct conf_template *conf = w->tmpl->conf;
-    const struct template_scope scope = {.get = cell_value,
-                                         .name_at = cell_name,
-                                         .data = &row->row,
-                                         .zone = w->tmpl->zone,
-                                         .now_ms = w->now_ms,
-                                         .currency_decimal = conf->currency_decimal,
-                                         .currency_group = conf->currency_group};
-    struct template_error e;
-    char words[ERROR_SIZE];
-
-    buf_clear(&w->text);
-    if (template_render(w->tmpl->compiled, &scope, &w->text, &e) < 0) {
-        add_error(w, row, "template", "%s:%d:%d: %s", conf->file, e.line, e.column, e.message);
-        return false;
-    }
-    if (w->text.len == 0) {
-        add_error(w, row, "empty_text", "%s:%d: the text is empty", conf->file, conf->text_line);
-        return false;
-    }
-    const char *reason = text_rules_apply(w->tmpl->rules, conf, &w->text, ret, words, sizeof(words));
-    if (reason)
-        add_error(w, row, reason, "%s", words);
-    return reason == NULL;
-}
-
-/* Gateways in the order to try, whom it is from. Returns how many gateways; 0: none fits, which is told. */
-static size_t choose(struct rendering *w, const struct row_record *row, char *gateways[ROUTE_MAX],
-                     char **ret_sender)
-{
-    char *own = w->tmpl->conf->sender && *w->tmpl->conf->sender ? w->tmpl->conf->sender : NULL;
-
-    if (!w->rule) {
-        size_t count = MIN_OF(row->route.count, (size_t)ROUTE_MAX);
-        memcpy(gateways, row->route.items, count * sizeof(*gateways));
-        *ret_sender = row->sender ? row->sender : own;
-        return count;
-    }
-    *ret_sender = *w->rule->sender ? w->rule->sender : own;
-    size_t count = route_choose(w->rule->routes, w->rule->route_count, row->sms_id, row->number, gateways);
-    if (count == 0)
-        add_error(w, row, "no_route", "%s: no entry of the route fits this number", w->rule->file);
-    return count;
-}
-
 static void render_row(struct rendering *w, const struct row_record *row, const char *lane)
 {
-    char *gateways[ROUTE_MAX], *sender, queue[MQ_QUEUE_SIZE];
-    struct text_shape shape;
+    char queue[MQ_QUEUE_SIZE];
+    struct judgement j;
 
-    if (!find_rule_and_template(w, row) || !make_text(w, row, &shape))
+    if (!judge_row(&w->judge, row, w->now_ms, &j)) {
+        add_error(w, row, &j);
         return;
-    size_t count = choose(w, row, gateways, &sender);
-    if (count == 0)
-        return;
+    }
     const struct text_record text = {.sms_id = row->sms_id,
                                      .number = row->number,
                                      .run = row->run,
                                      .rule = row->rule,
                                      .lane = row->lane,
                                      .valid_until = row->valid_until,
-                                     .text = w->text.data,
-                                     .encoding = (char *)(uintptr_t)text_encoding_word(shape.encoding),
-                                     .segments = (int64_t)shape.segments,
-                                     .sender = sender,
-                                     .class = w->tmpl->conf->class,
-                                     .version = w->tmpl->conf->version,
-                                     .route = {.items = gateways, .count = count}};
-    chunk_add_text(body_for(w, OUTPUT_TEXTS, mq_queue_dispatch(gateways[0], lane, queue)), &text);
+                                     .text = (char *)(uintptr_t)j.text,
+                                     .encoding = (char *)(uintptr_t)text_encoding_word(j.shape.encoding),
+                                     .segments = (int64_t)j.shape.segments,
+                                     .sender = j.sender,
+                                     .class = j.tmpl->class,
+                                     .version = j.tmpl->version,
+                                     .route = {.items = j.gateways, .count = j.gateway_count}};
+    chunk_add_text(body_for(w, OUTPUT_TEXTS, mq_queue_dispatch(j.gateways[0], lane, queue)), &text);
     w->outputs->texts++;
 }
 
@@ -263,7 +164,7 @@ static void take_rows(struct rendering *w, const struct chunk *chunk)
     for (size_t i = 0; i < w->queue_count; i++)
         buf_deinit(&w->queues[i].body);
     free(w->queues);
-    buf_deinit(&w->text);
+    judge_deinit(&w->judge);
 }
 
 static char *copy_bytes(const void *bytes, size_t len)
@@ -273,12 +174,12 @@ static char *copy_bytes(const void *bytes, size_t len)
 
 int render_body(const struct plan *plan, const void *body, size_t len, int64_t now_ms, struct outputs *ret)
 {
-    struct rendering w = {
-        .plan = plan, .now_ms = now_ms, .outputs = ret, .text = {.max = RENDER_TEXT_BYTES_MAX}};
+    struct rendering w = {.plan = plan, .now_ms = now_ms, .outputs = ret};
     auto_chunk chunk = NULL;
     char *why = NULL;
     int r = chunk_decode(body, len, &chunk, &why);
 
+    judge_init(&w.judge, plan);
     *ret = (struct outputs){0};
     if (r < 0)
         return r;

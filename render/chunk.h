@@ -2,10 +2,9 @@
  * rendered, dead letters for what cannot be read. Pure: bodies in, bodies out. */
 #pragma once
 #include "lib/mq.h"
-#include "render/plan.h"
+#include "render/judge.h"
 
-#define RENDER_TEXT_BYTES_MAX (128u << 10) /* more than any 255 segments */
-#define RENDER_BODY_BYTES     (512u << 10) /* a body that has reached this is ended and another begun */
+#define RENDER_BODY_BYTES (512u << 10) /* a body that has reached this is ended and another begun */
 
 enum output_kind { OUTPUT_TEXTS, OUTPUT_STEPS, OUTPUT_DEAD };
 struct output {

@@ -19,24 +19,41 @@ static int compile(struct plan_template *t, struct buf *report)
     return r;
 }
 
-int plan_load(const char *dir, struct plan **ret, struct buf *report)
+int plan_make(const struct conf *conf, struct plan **ret, struct buf *report)
 {
     struct plan *p = xcalloc(1, sizeof(*p));
-    int r = conf_load(dir, "render", &p->conf, report);
+    int r = 0;
 
-    if (r == 0)
-        p->templates = xcalloc(p->conf->template_count + 1, sizeof(*p->templates));
-    for (size_t i = 0; p->templates && i < p->conf->template_count; i++) {
-        p->templates[i].conf = &p->conf->templates[i];
+    p->conf = conf;
+    p->templates = xcalloc(conf->template_count + 1, sizeof(*p->templates));
+    for (size_t i = 0; i < conf->template_count; i++) {
+        p->templates[i].conf = &conf->templates[i];
         int compiled = compile(&p->templates[i], report);
         r = r < 0 ? r : compiled;
     }
+    p->prices = xcalloc(conf->gateway_count + 1, sizeof(struct prices *));
+    for (size_t i = 0; i < conf->gateway_count; i++)
+        p->prices[i] = prices_new(conf->gateways[i].prices, conf->gateways[i].price_count);
     if (r < 0) {
         plan_free(p);
         return r;
     }
     *ret = p;
     return 0;
+}
+
+int plan_load(const char *dir, struct plan **ret, struct buf *report)
+{
+    struct conf *conf = NULL;
+    int r = conf_load(dir, "render", &conf, report);
+
+    if (r == 0)
+        r = plan_make(conf, ret, report);
+    if (r < 0)
+        conf_free(conf);
+    else
+        (*ret)->owned = conf;
+    return r;
 }
 
 void plan_free(struct plan *p)
@@ -49,7 +66,10 @@ void plan_free(struct plan *p)
         text_rules_free(p->templates[i].rules);
     }
     free(p->templates);
-    conf_free(p->conf);
+    for (size_t i = 0; p->prices && i < p->conf->gateway_count; i++)
+        prices_free(p->prices[i]);
+    free(p->prices);
+    conf_free(p->owned);
     free(p);
 }
 

@@ -18,8 +18,7 @@ static int fit_of(const struct conf_route *route, const char *digits)
     return best;
 }
 
-/* sms_ids are counted up, so their bits are stirred before a share is taken of them (splitmix64's last step).
- */
+/* Neighbouring numbers have to be far apart before a share is taken of them (splitmix64's last step). */
 static uint64_t stir(uint64_t x)
 {
     x += 0x9e3779b97f4a7c15u;
@@ -28,7 +27,7 @@ static uint64_t stir(uint64_t x)
     return x ^ (x >> 31);
 }
 
-static size_t choose_first(const struct conf_route *routes, const int *fits, size_t count, int64_t sms_id)
+static size_t choose_first(const struct conf_route *routes, const int *fits, size_t count, uint64_t key)
 {
     size_t first = count;
     uint64_t total = 0;
@@ -45,7 +44,7 @@ static size_t choose_first(const struct conf_route *routes, const int *fits, siz
     }
     if (total == 0)
         return first; /* weight 0 everywhere: the first in order */
-    uint64_t share = stir((uint64_t)sms_id) % total;
+    uint64_t share = stir(key) % total;
     for (size_t i = 0; i < count; i++) {
         uint64_t weight = fits[i] == longest && routes[i].weight > 0 ? (uint64_t)routes[i].weight : 0;
         if (share < weight)
@@ -64,7 +63,7 @@ static size_t add_once(char *ret[], size_t count, char *gateway)
     return count + 1;
 }
 
-size_t route_choose(const struct conf_route *routes, size_t count, int64_t sms_id, int64_t number,
+size_t route_choose(const struct conf_route *routes, size_t count, uint64_t share, int64_t number,
                     char *ret[ROUTE_MAX])
 {
     char digits[NUMBER_SIZE];
@@ -75,7 +74,7 @@ size_t route_choose(const struct conf_route *routes, size_t count, int64_t sms_i
     snprintf(digits, sizeof(digits), "%lld", (long long)number);
     for (size_t i = 0; i < count; i++)
         fits[i] = fit_of(&routes[i], digits);
-    size_t first = choose_first(routes, fits, count, sms_id);
+    size_t first = choose_first(routes, fits, count, share);
     if (first == count)
         return 0;
     chosen = add_once(ret, chosen, routes[first].gateway);
@@ -83,4 +82,13 @@ size_t route_choose(const struct conf_route *routes, size_t count, int64_t sms_i
         if (fits[i] != NO_FIT)
             chosen = add_once(ret, chosen, routes[i].gateway);
     return chosen;
+}
+
+uint64_t route_share(const char *rule, int64_t number)
+{
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+
+    for (; *rule != '\0'; rule++)
+        h = (h ^ (unsigned char)*rule) * 0x100000001b3u;
+    return stir(h) ^ (uint64_t)number;
 }

@@ -313,7 +313,7 @@ static void large(void **state)
     struct outputs o = run(body.data);
     for (size_t i = 0; i < o.count; i++) {
         auto_chunk c = decode(&o.items[i]);
-        assert_true(o.items[i].len < RENDER_BODY_BYTES + RENDER_TEXT_BYTES_MAX);
+        assert_true(o.items[i].len < RENDER_BODY_BYTES + JUDGE_TEXT_BYTES_MAX);
         texts_seen += c->count;
         bodies++;
     }

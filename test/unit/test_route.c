@@ -1,5 +1,5 @@
-/* Routes (data/route.json): over many sms_ids exactly the orders of a case come, in about the shares it
- * names; the same sms_id gets the same order each time. */
+/* Routes (data/route.json): over many shares exactly the orders of a case come, in about the shares it
+ * names; the same share gets the same order each time. */
 #include "render/route.h"
 #include <json-c/json.h>
 #include <setjmp.h>
