@@ -46,7 +46,9 @@ static void take_row(const struct db_result *r, int i, struct fold_row *row)
                                    .reason = (int32_t)db_big(r, i, 5),
                                    .attempt = (int16_t)db_big(r, i, 6),
                                    .segments = (int16_t)db_big(r, i, 7),
-                                   .state = (int16_t)db_big(r, i, 8)};
+                                   .state = (int16_t)db_big(r, i, 8),
+                                   .version = (int32_t)db_big(r, i, 9),
+                                   .version_attempt = (int16_t)db_big(r, i, 10)};
     row->now = row->was;
 }
 

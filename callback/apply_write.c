@@ -79,7 +79,7 @@ static int copy_events(struct apply *a, const struct fold *f)
 static void copy_row(struct apply *a, struct db_copy *c, const struct fold_row *row)
 {
     const struct fold_stand *now = &row->now, *was = &row->was;
-    db_copy_row(c, 13);
+    db_copy_row(c, 17);
     db_copy_small(c, a->round);
     db_copy_big(c, row->sms_id);
     db_copy_time(c, now->changed_at);
@@ -93,6 +93,10 @@ static void copy_row(struct apply *a, struct db_copy *c, const struct fold_row *
     db_copy_small(c, was->attempt);
     db_copy_small(c, was->segments);
     db_copy_small(c, was->state);
+    db_copy_int(c, now->version);
+    db_copy_small(c, now->version_attempt);
+    db_copy_int(c, was->version);
+    db_copy_small(c, was->version_attempt);
 }
 
 static int copy_rows(struct apply *a, const struct fold *f)
@@ -101,7 +105,8 @@ static int copy_rows(struct apply *a, const struct fold *f)
     int r = db_copy_begin(
         a->o.db,
         "flush_message (round, sms_id, changed_at, gateway, reason, attempt, segments, state, was_gateway, "
-        "was_reason, was_attempt, was_segments, was_state)",
+        "was_reason, was_attempt, was_segments, was_state, version, version_attempt, was_version, "
+        "was_version_attempt)",
         &c);
     if (r != 0)
         return r;

@@ -33,7 +33,8 @@ bool fold_higher(const struct fold_stand *told, const struct fold_stand *row)
 bool fold_stand_same(const struct fold_stand *a, const struct fold_stand *b)
 {
     return a->changed_at == b->changed_at && a->gateway == b->gateway && a->reason == b->reason &&
-           a->attempt == b->attempt && a->segments == b->segments && a->state == b->state;
+           a->attempt == b->attempt && a->segments == b->segments && a->state == b->state &&
+           a->version == b->version && a->version_attempt == b->version_attempt;
 }
 
 struct fold_row *fold_find(struct fold_row *rows, size_t count, int64_t sms_id)
@@ -81,6 +82,8 @@ static void raise_row(struct folding *w, struct fold_row *row, const struct fold
     struct fold_stand next = *told;
     next.segments = MAX_OF(row->now.segments, told->segments);
     row->now.segments = next.segments;
+    next.version = row->now.version;
+    next.version_attempt = row->now.version_attempt;
     if (state_replaces(told->attempt, (enum state)told->state, row->was.attempt,
                        (enum state)row->was.state) &&
         !(row->entered & 1u << state_bit(told->state))) {
@@ -95,6 +98,20 @@ static void raise_row(struct folding *w, struct fold_row *row, const struct fold
         row->now = next;
 }
 
+/* Copies of one message may have been rendered before and after a reload: the version is that of the highest
+ * attempt which told one, so that it does not depend on the order either. */
+static void raise_version(struct fold_row *row, const struct told *t)
+{
+    int16_t attempt = (int16_t)t->id.attempt;
+    bool higher = row->now.version == 0 || attempt > row->now.version_attempt ||
+                  (attempt == row->now.version_attempt && t->version->id < row->now.version);
+
+    if (t->version->id == 0 || !higher)
+        return;
+    row->now.version = t->version->id;
+    row->now.version_attempt = attempt;
+}
+
 static void tell(struct folding *w, struct told *t, struct fold_row *row)
 {
     struct fold_stand told = {.changed_at = t->at,
@@ -102,6 +119,7 @@ static void tell(struct folding *w, struct told *t, struct fold_row *row)
                               .attempt = (int16_t)t->id.attempt,
                               .segments = t->segments};
     t->fate = TOLD_APPLIED;
+    raise_version(row, t);
     if (t->step == STEP_SUBMITTED)
         told.state = STATE_SUBMITTED;
     else if (t->step == STEP_ACCEPTED || (t->step == STEP_STATUS && t->state == TOLD_NO_STATE))

@@ -11,6 +11,8 @@ struct fold_stand {          /* the part of a message row that changes */
     int64_t changed_at;      /* when we were told what it says */
     int32_t gateway, reason; /* word.id */
     int16_t attempt, segments, state;
+    int16_t version_attempt; /* …of the version: which attempt told it */
+    int32_t version;         /* word.id; 0: not told */
 };
 struct fold_row {
     int64_t sms_id, run_id, number;

@@ -103,7 +103,7 @@ const char *told_from_record(const struct step_record *r, const struct told_rule
     ret->reason = words_get(words, WORD_REASON, r->reason);
     ret->error = copy_cut(arena, r->error, TOLD_ERROR_MAX);
     ret->origin = copy_cut(arena, r->origin, WORD_BYTES_MAX);
-    ret->version = copy_cut(arena, r->version, WORD_BYTES_MAX);
+    ret->version = words_get(words, WORD_VERSION, r->version);
     ret->raw = r->step == STEP_QUARANTINE ? arena_copy(arena, r->raw ? r->raw : "") : NULL;
     ret->instant = r->lane && strcmp(r->lane, "instant") == 0;
     ret->digest = digest_of(ret);
@@ -127,9 +127,9 @@ void told_encode(const struct told *t, struct buf *out)
                             .msg_id = as_member(t->written),
                             .error = as_member(t->error),
                             .raw = as_member(t->raw),
-                            .origin = as_member(t->origin),
-                            .version = as_member(t->version)};
+                            .origin = as_member(t->origin)};
     r.lane = t->instant ? as_member("instant") : NULL;
+    r.version = t->version->text[0] ? t->version->text : NULL;
     r.gateway = t->gateway->text[0] ? t->gateway->text : NULL;
     r.reason = t->reason->text[0] ? t->reason->text : NULL;
     r.seq_id = t->named ? seq_id_format(&t->id, seq_id) : NULL;

@@ -22,10 +22,10 @@ enum told_fate {
 struct told {
     struct seq_id id; /* sms_id 0: not known; a report is told by its msg_id and finds it in the fold */
     int64_t number, at, gateway_at;
-    struct word *gateway, *reason;
+    struct word *gateway, *reason, *version;
     const char *msg_id;  /* as compared; NULL: none */
     const char *written; /* the same as the gateway wrote it; the same pointer where equal */
-    const char *error, *raw, *version, *origin;
+    const char *error, *raw, *origin;
     uint64_t digest;   /* of what makes two tellings the same, apart from whose they are */
     int64_t parked_id; /* > 0: it comes from the table `parked` */
     enum step step;

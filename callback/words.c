@@ -121,7 +121,9 @@ static int resolve_kind(struct words *w, struct db *d, enum word_kind kind)
         texts[i] = unknown[i]->text;
     auto_params params = db_params_new();
     auto_result result = NULL;
-    db_add_text(params, kind == WORD_GATEWAY ? "gateway" : "reason");
+    static const char *const kinds[] = {
+        [WORD_GATEWAY] = "gateway", [WORD_REASON] = "reason", [WORD_VERSION] = "version"};
+    db_add_text(params, kinds[kind]);
     db_add_text_array(params, texts, count);
     int r = db_run(d, &sql_word_ids, params, &result);
     if (r != 0)
@@ -136,5 +138,7 @@ static int resolve_kind(struct words *w, struct db *d, enum word_kind kind)
 int words_resolve(struct words *w, struct db *d)
 {
     int r = resolve_kind(w, d, WORD_GATEWAY);
-    return r != 0 ? r : resolve_kind(w, d, WORD_REASON);
+    if (r == 0)
+        r = resolve_kind(w, d, WORD_REASON);
+    return r != 0 ? r : resolve_kind(w, d, WORD_VERSION);
 }

@@ -1,11 +1,12 @@
-/* The words that tables hold as small numbers (table `word`): gateways and reasons, each kept once in memory.
+/* The words that tables hold as small numbers (table `word`): gateways, reasons and template versions, each kept once in
+ * memory.
  * A word is known by its pointer; its number is asked for once a connection, since another database gives
  * other numbers. */
 #pragma once
 #include "lib/base.h"
 #include "lib/db.h"
 
-enum word_kind { WORD_GATEWAY, WORD_REASON };
+enum word_kind { WORD_GATEWAY, WORD_REASON, WORD_VERSION };
 #define WORD_BYTES_MAX 64
 #define WORDS_MAX      20000 /* above: 'other', as the database does above 10,000 reasons */
 

@@ -150,7 +150,7 @@ static int see_template(struct ledger *l, const struct conf_template *t)
     db_params_clear(l->params);
     db_add_text(l->params, t->version);
     db_add_text(l->params, t->name);
-    db_add_text(l->params, t->text);
+    db_add_text(l->params, t->whole);
     return db_run(l->db, &sql_template_seen, l->params, NULL);
 }
 

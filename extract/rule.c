@@ -3,6 +3,7 @@
 #include "extract/key.h"
 #include "lib/log.h"
 #include "rule_sync.sql.h"
+#include "template_seen.sql.h"
 
 static int sync_one(struct db *d, const struct conf_rule *rule, int64_t now_ms)
 {
@@ -25,8 +26,24 @@ static int sync_one(struct db *d, const struct conf_rule *rule, int64_t now_ms)
     return r;
 }
 
+/* Before any message of this configuration is entered: its templates' texts are kept. */
+static int keep_template(struct db *d, const struct conf_template *t)
+{
+    auto_params p = db_params_new();
+
+    db_add_text(p, t->version);
+    db_add_text(p, t->name);
+    db_add_text(p, t->whole);
+    return db_run(d, &sql_template_seen, p, NULL);
+}
+
 int rule_sync_all(struct db *d, const struct conf *c, int64_t now_ms)
 {
+    for (size_t i = 0; i < c->template_count; i++) {
+        int r = keep_template(d, &c->templates[i]);
+        if (r != 0)
+            return r;
+    }
     for (size_t i = 0; i < c->rule_count; i++) {
         int r = sync_one(d, &c->rules[i], now_ms);
         if (r != 0)

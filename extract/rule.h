@@ -6,5 +6,5 @@
 #include "lib/conf.h"
 #include "lib/db.h"
 
-/* All rules of the configuration meet their rows. A hold is said in the log once, when it begins. */
+/* All rules of the configuration meet their rows, and its templates are kept. A hold is said in the log once, when it begins. */
 int must_check rule_sync_all(struct db *d, const struct conf *c, int64_t now_ms);

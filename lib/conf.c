@@ -151,13 +151,17 @@ static bool is_fence(const char *at, size_t left)
     return bare == 3 && !memcmp(at, "---", 3);
 }
 
-static void template_version(const char *text, size_t len, char **ret)
+/* The head belongs to it, since footer, smart and time zone make the text as well; and so does the name, so that
+ * one version is one template's. */
+static void template_version(const char *name, const char *whole, char **ret)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    auto_buf hex = {0};
+    auto_buf hex = {0}, hashed = {0};
 
-    if (!EVP_Digest(text, len, digest, &size, EVP_sha256(), NULL) || size < 8)
+    buf_add(&hashed, name, strlen(name) + 1);
+    buf_add_str(&hashed, whole);
+    if (!EVP_Digest(hashed.data, hashed.len, digest, &size, EVP_sha256(), NULL) || size < 8)
         abort(); /* SHA-256 is always there */
     for (unsigned i = 0; i < 8; i++)
         buf_addf(&hex, "%02x", digest[i]);
@@ -177,7 +181,6 @@ static void template_text(struct conf_template *t, const char *text, size_t len,
     if (len && t->text[len - 1] == '\n')
         t->text[--len] = '\0';
     t->text_line = line;
-    template_version(t->text, len, &t->version);
 }
 
 static void load_template(struct conf_reader *r, struct conf_file *f, struct conf_template *t)
@@ -206,6 +209,8 @@ static void load_template(struct conf_reader *r, struct conf_file *f, struct con
     }
     conf_fill(r, &conf_tables[CONF_KIND_TEMPLATE], f->root, t);
     template_text(t, at, (size_t)(end - at), line);
+    t->whole = xstrdup(text);
+    template_version(t->name, t->whole, &t->version);
 }
 
 /* ---- loading ---- */
@@ -352,6 +357,7 @@ void conf_free(struct conf *c)
             free(n->file);
             if (kind == CONF_KIND_TEMPLATE) {
                 free(c->templates[i].text);
+                free(c->templates[i].whole);
                 free(c->templates[i].version);
             }
             conf_fill_free(&conf_tables[kind], n);

@@ -193,7 +193,8 @@ struct conf_template {
     char *class;        /* "marketing" "service" "code" */
     char *text;         /* the one line break at the end of the file taken off */
     int text_line;      /* of its first line */
-    char *version;      /* SHA-256 of the text, first 16 hex digits */
+    char *whole;        /* the file as it is, head and all */
+    char *version;      /* SHA-256 over name, zero byte and the whole file, first 16 hex digits */
     char *time_zone;    /* for date; "UTC" */
     char *currency_decimal, *currency_group;
     /* text rules (render/textrules.h) */

@@ -327,7 +327,7 @@ static void lines_of_texts(void **state)
     const struct conf_template *t = conf_template(c, "t");
     assert_string_equal(t->text, "One\nTwo\n");
     assert_int_equal(t->text_line, 4);
-    assert_string_equal(t->version, "2fcfb7830c3bb1c4");
+    assert_string_equal(t->version, "a885775ae7471872");
     conf_free(c);
 }
 

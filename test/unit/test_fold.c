@@ -187,6 +187,16 @@ static int message_of(const struct tables *t, const struct told *s, const struct
     return -1;
 }
 
+/* The highest attempt's, of two of one attempt the smaller number. */
+static void model_version(struct fold_stand *s, int attempt, int32_t version)
+{
+    if (version == 0 || (s->version != 0 && attempt < s->version_attempt))
+        return;
+    if (s->version == 0 || attempt > s->version_attempt || version < s->version)
+        s->version = version;
+    s->version_attempt = (int16_t)attempt;
+}
+
 static void model(const struct told *all, size_t count, struct fold_stand ret[MESSAGES])
 {
     struct tables t;
@@ -207,8 +217,12 @@ static void model(const struct told *all, size_t count, struct fold_stand ret[ME
             s.state = all[i].step == STEP_SUBMITTED ? STATE_SUBMITTED : STATE_ACCEPTED;
             s.reason = 0;
         }
-        if (s.state >= 0 && model_higher(&s, &ret[m]))
+        if (s.state >= 0 && model_higher(&s, &ret[m])) {
+            s.version = ret[m].version;
+            s.version_attempt = ret[m].version_attempt;
             ret[m] = s;
+        }
+        model_version(&ret[m], attempt, all[i].version->id);
     }
 }
 
@@ -238,6 +252,7 @@ static struct told *add(struct sequence *q, struct step_record r)
     if (wrong)
         fail_msg("%s", wrong);
     t->gateway->id = t->gateway->text[0] ? 10 + t->gateway->text[0] : 0;
+    t->version->id = t->version->text[0] ? 1000 + t->version->text[0] : 0;
     t->reason->id = t->reason->text[0] ? 100 + t->reason->text[0] * 7 + t->reason->text[1] : 0;
     return t;
 }
@@ -302,6 +317,13 @@ static void tell_end(struct sequence *q, struct attempt *a)
     }
 }
 
+/* Copies of a message may have been rendered with different versions, and not every step names one. */
+static char *a_version(void)
+{
+    static char versions[][2] = {"", "a", "b", "c"};
+    return versions[dice(4)];
+}
+
 /* What may be told of one message: each attempt but the last one is a refusal to be tried again. */
 static void tell_message(struct sequence *q, const struct fold_row *row, int m, bool shared_id)
 {
@@ -314,12 +336,14 @@ static void tell_message(struct sequence *q, const struct fold_row *row, int m, 
                                 .gateway = a.gateway,
                                 .number = row->number,
                                 .seq_id = a.seq_id,
-                                .segments = 1 + dice(3)};
+                                .segments = 1 + dice(3),
+                                .version = a_version()};
         add(q, r);
         if (n == attempts) {
             tell_end(q, &a);
             continue;
         }
+        r.version = a_version();
         r.step = STEP_OUTCOME;
         r.reason = "throttled";
         add(q, r);
@@ -340,6 +364,7 @@ static void make_sequence(struct sequence *q)
     struct step_record r = {.step = STEP_OUTCOME,
                             .state = "render_error",
                             .reason = "missing_column",
+                            .version = (char[]){"c"},
                             .seq_id = seq_id_format(&(struct seq_id){t.rows[0].sms_id, 1, 0}, seq_id)};
     if (dice(6) == 0)
         add(q, r);
