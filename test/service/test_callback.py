@@ -204,6 +204,25 @@ def life_of(w, ids, gateway="alpha"):
     return records
 
 
+def test_the_version_that_rendered_it(world):
+    """Of several attempts the highest that names one, in whatever order they are told; a render error's too; 0 where none is told."""
+    w = world(flush_interval="200ms")
+    w.start()
+    plain, twice, failed, silent = w.messages(4)
+    w.claim([twice], attempt=2)
+
+    def versions():
+        return dict(w.sql("SELECT m.sms_id, coalesce(v.word, '') FROM message m LEFT JOIN word v ON v.id = m.version AND v.kind = 'version'"))
+
+    w.publish([w.submitted(twice, attempt=2, version="0000000000000002"), w.accepted(plain, "P"),
+               w.outcome(failed, "render_error", "template", attempt=0, version="00000000000000ff"), w.submitted(silent)])
+    w.settled(lambda: versions()[twice].endswith("2"))
+    w.publish([w.submitted(twice, attempt=1, version="0000000000000001"), w.submitted(plain, version="0000000000000001")])
+    w.settled(lambda: versions()[plain] != "")
+    assert versions() == {plain: "0000000000000001", twice: "0000000000000002", failed: "00000000000000ff", silent: ""}
+    w.check()
+
+
 @pytest.mark.parametrize("order", ["as told", "reversed", "shuffled", "twice", "one by one"])
 def test_any_order(world, order):
     w = world(flush_interval="100ms")
