@@ -30,6 +30,7 @@ class World:
 
     def __init__(self, directory, lab, environment=None, conf=()):
         self.chain = Chain(directory, lab, environment=environment, separate_gateways=True)
+        self.chain.only_gateways("alpha", "beta")
         for file, old, new in conf:
             self.chain.change_conf(file, old, new)
         self.chain.prepare()
@@ -170,10 +171,10 @@ class World:
             assert len(o - {"", "in_doubt"}) <= 1, (sms_id, o)
 
     def check_rest(self):
-        """Stops; nothing is left in the queues or in slots."""
-        assert self.dispatch.stop() == 0
+        """Nothing is left in the queues or in slots; what was killed before its ack comes again and is dropped first."""
         wait_for(lambda: not any(sum(v) for q, v in self.lab.queues(self.chain.vhost).items()
                                  if q.startswith("sms.dispatch")), SECONDS, "empty queues")
+        assert self.dispatch.stop() == 0
         slots = os.path.join(self.chain.state_dir, "slots")
         assert not os.path.exists(slots) or os.listdir(slots) == []
 
@@ -185,7 +186,7 @@ class World:
             logs += process.tail(1000000)
         self.chain.stop()
         assert "ERROR: " not in logs and "runtime error" not in logs, "a sanitizer spoke"
-        assert "Secret" not in logs and not re.search(r"49171\d{6}", logs), "a text or a number in the log"
+        assert "Secret" not in logs and not re.search(r"(?<!\d)49171\d{6}(?!\d)", logs), "a text or a number in the log"
         for secret in self.chain.secrets():
             assert secret not in logs
 

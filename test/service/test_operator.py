@@ -455,7 +455,7 @@ GATEWAYS = sorted(f[:-len(".yaml")] for f in os.listdir(os.path.join(os.path.dir
 
 @pytest.fixture
 def tried(make_chain):  # noqa: F811
-    return make_chain(only=())
+    return make_chain(only=(), gateways=None)
 
 
 def check_hidden(chain, done):
