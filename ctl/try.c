@@ -1,9 +1,9 @@
 /* smschain try: one real message by a gateway's own driver, outside ledger and queues, and everything that
  * was said on the way, with secrets hidden. For setting up a gateway, and for asking what it answers now. */
 #include "ctl/ctl.h"
-#include "lib/hide.h"
 #include "dispatch/gateway.h"
 #include "lib/clock.h"
+#include "lib/hide.h"
 #include "lib/log.h"
 #include "lib/number.h"
 #include "lib/request.h"
@@ -163,13 +163,15 @@ static char *hidden(const struct trial *t, const char *s)
 static void answered(void *arg, struct gateway_request *r, const struct gateway_answer *a)
 {
     struct trial *t = arg;
+    const struct gateway_outcome *own = a->each; /* the answer tells of each message by itself: of this one */
+    const char *msg_id = own == NULL ? a->msg_id : own->own_id ? NULL : own->msg_id;
     t->done = true;
     t->took_ms = clock_mono_ms() - t->begun_ms;
-    t->outcome = a->outcome;
-    t->reason = hidden(t, a->reason);
-    t->error = hidden(t, a->error);
-    if (a->outcome == OUTCOME_ACCEPTED)
-        t->msg_id = xstrdup(a->msg_id != NULL ? a->msg_id : r->items[0].seq_id);
+    t->outcome = own == NULL ? a->outcome : own->outcome;
+    t->reason = hidden(t, own == NULL ? a->reason : own->reason);
+    t->error = hidden(t, own == NULL ? a->error : own->error);
+    if (t->outcome == OUTCOME_ACCEPTED)
+        t->msg_id = xstrdup(msg_id != NULL ? msg_id : r->items[0].seq_id);
 }
 
 static void probed(void *arg, bool connected) {}

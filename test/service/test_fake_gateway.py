@@ -5,6 +5,7 @@ import hmac
 import http.server
 import json
 import os
+import socket
 import threading
 import time
 import urllib.error
@@ -473,3 +474,15 @@ def test_report_addresses_of_two_hosts(four, intake):
     finally:
         other.shutdown()
         other.server_close()
+
+
+def test_a_body_that_comes_after_its_head(fake):
+    """Also one that is longer than all that has come before it."""
+    body = json.dumps({"to": "491711", "from": "x", "text": "hello " * 100, "ref": "7.1.1"}).encode()
+    head = f"POST /v2/messages HTTP/1.1\r\nHost: x\r\nX-Api-Key: k\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", fake.port), timeout=10) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.sendall(head)
+        assert fake.counters()["requests"] == 0  # an answer of the same thread: the head has been looked at
+        s.sendall(body)
+        assert s.recv(4096).startswith(b"HTTP/1.1 202")

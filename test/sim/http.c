@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#define BODY_MAX (8u << 20)
+
 static bool header_is(const char *line, const char *name, const char **ret_value)
 {
     size_t n = strlen(name);
@@ -22,7 +24,7 @@ static int read_headers(char *line, char *end, struct http_request *r, size_t *r
             char *rest;
             errno = 0;
             *ret_length = strtoul(value, &rest, 10);
-            if (errno != 0 || *rest != '\0' || *ret_length > (8u << 20))
+            if (errno != 0 || *rest != '\0' || *ret_length > BODY_MAX)
                 return -EINVAL;
         } else if (header_is(line, "Connection", &value)) {
             r->keep_alive = strcasecmp(value, "close") != 0;
@@ -54,7 +56,7 @@ static bool whole(const char *data, size_t len, char **ret_end)
             length = strtoul(value, NULL, 10);
     }
     *ret_end = end + 2;
-    return length > len || len - head >= length;
+    return length > BODY_MAX || len - head >= length; /* too long: refused at once, by the parser */
 }
 
 int http_parse(char *data, size_t len, struct http_request *ret, size_t *ret_used)
