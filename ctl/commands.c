@@ -30,6 +30,19 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  smschain config | less\n"
      "Exit codes: 0 done, 2 usage, 5 bad configuration.\n"},
+    {"plan", cmd_plan, "what a run of a rule would be, and cost, without sending or entering anything",
+     " RULE [--at TIME] [--sample N] [--json]\n"
+     "Reads the rule's source as a run would (read only) and tells: recipients, rows that make no message and why,\n"
+     "render errors with the rows' keys, segments and encodings, the characters that force UCS-2, the cost by the\n"
+     "gateways' prices, the time at their rates, the difference to the last run, and the first texts, with masked\n"
+     "numbers. Needs the secrets of extract (the sources') and of operator.\n"
+     "  --at TIME    as if fired then (the SQL reads what is there now): 2026-01-31T08:15:00Z\n"
+     "  --sample N   so many texts (default 3, at most 1000)\n"
+     "Example:\n"
+     "  smschain plan repayment-reminder --sample 10\n"
+     "Exit codes: 0 it would go out as it is, 1 no such rule, or its SQL or a column is wrong, 2 usage, 3 mind what is\n"
+     "said: render errors, stale messages, a hold, a missing price; 4 database or source not reachable,\n"
+     "5 bad configuration.\n"},
     {"run", cmd_run, "fire a rule now",
      " RULE\n"
      "Enters a run of that rule for this moment; extract takes it up within a second. Prints the run's id.\n"

@@ -54,6 +54,7 @@ int cmd_quarantine(struct ctl *c);
 int cmd_requeue(struct ctl *c);
 int cmd_why(struct ctl *c);
 int cmd_try(struct ctl *c);
+int cmd_plan(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
@@ -93,6 +94,11 @@ bool ctl_is_working_queue(const struct ctl *c, const char *queue);
 /* At most so many characters of s, control characters as '?'; what was cut ends with an ellipsis. Gives their
  * count. */
 int show_cut(const char *s, int columns);
+/* A text as its lines, each behind `indent`; what steers a terminal as '?'. */
+void show_text(const char *text, size_t len, const char *indent);
+/* "“ (U+201C)", or only "U+00A0" where nobody would see it. Returns out. */
+#define SHOW_CHARACTER_SIZE 24
+char *show_character(uint32_t c, char out[SHOW_CHARACTER_SIZE]);
 /* A time in UTC, "2026-01-31 08:15:00"; "-" for 0. Returns out. */
 #define SHOW_TIME_SIZE 24
 char *show_time(int64_t wall_ms, char out[SHOW_TIME_SIZE]);
