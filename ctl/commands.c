@@ -43,6 +43,20 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 it would go out as it is, 1 no such rule, or its SQL or a column is wrong, 2 usage, 3 mind what is\n"
      "said: render errors, stale messages, a hold, a missing price; 4 database or source not reachable,\n"
      "5 bad configuration.\n"},
+    {"preview", cmd_preview, "the text of one row, by segments, with the characters that cost more",
+     " TEMPLATE [COLUMN=VALUE…] [--json]\n"
+     "       smschain preview TEMPLATE --row JSON [--json]\n"
+     "       smschain preview --rule RULE --key KEY [--json]\n"
+     "Shows encoding and segments, each segment by itself: '2' stands below what takes two places, '!' below what\n"
+     "forces UCS-2 (colours on a terminal). An error is shown with the template's line and a caret. A column that is\n"
+     "left out is missing, as if the SQL did not give it; null in JSON is NULL.\n"
+     "  --key    the row of the rule's source whose once_per columns begin with these values: 4711,2026-02-01;\n"
+     "           also tells the gateways and the price. Needs the secrets of extract (the sources').\n"
+     "Examples:\n"
+     "  smschain preview repayment-reminder name=Jo amount=12.5 due_on=2026-02-01 contract_id=4711\n"
+     "  smschain preview --rule repayment-reminder --key 4711\n"
+     "Exit codes: 0 done, 1 that row is a render error, or there is no such template, rule or row, 2 usage,\n"
+     "4 source not reachable, 5 bad configuration.\n"},
     {"run", cmd_run, "fire a rule now",
      " RULE\n"
      "Enters a run of that rule for this moment; extract takes it up within a second. Prints the run's id.\n"

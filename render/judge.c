@@ -79,8 +79,11 @@ static bool make_text(struct judge *j, const struct row_record *row, int64_t now
     struct template_error e;
 
     buf_clear(&j->text);
-    if (template_render(j->tmpl->compiled, &scope, &j->text, &e) < 0)
+    if (template_render(j->tmpl->compiled, &scope, &j->text, &e) < 0) {
+        ret->line = e.line;
+        ret->column = e.column;
         return fails(ret, "template", "%s:%d:%d: %s", conf->file, e.line, e.column, e.message);
+    }
     if (j->text.len == 0)
         return fails(ret, "empty_text", "%s:%d: the text is empty", conf->file, conf->text_line);
     ret->reason =
@@ -115,6 +118,7 @@ bool judge_row(struct judge *j, const struct row_record *row, int64_t now_ms, st
 {
     ret->reason = NULL;
     ret->error[0] = '\0';
+    ret->line = ret->column = 0;
     ret->text = NULL;
     ret->len = 0;
     ret->gateway_count = 0;

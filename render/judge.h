@@ -24,6 +24,7 @@ struct judgement { /* its pointers: into the plan, the row, or until the judge's
     const char
         *reason; /* NULL: it can be sent; a constant: template, empty_text, text_too_long, no_route, … */
     char error[JUDGE_ERROR_SIZE];     /* "file:line:column: words"; names no value of the row */
+    int line, column;                 /* of the template's file, where the template itself failed; else 0 */
     const struct conf_template *tmpl; /* NULL: unknown_template, unknown_rule */
     const char *text;                 /* of these, all are set where reason is NULL: */
     size_t len;

@@ -158,3 +158,35 @@ size_t text_beyond_gsm7(const char *utf8, size_t len, uint32_t *ret, size_t max)
     }
     return count;
 }
+
+void text_walk_begin(struct text_walk *w, const char *utf8, size_t len, const struct text_shape *shape)
+{
+    bool gsm7 = shape->encoding == TEXT_GSM7;
+
+    *w = (struct text_walk){.at = (const unsigned char *)utf8,
+                            .end = (const unsigned char *)utf8 + len,
+                            .encoding = shape->encoding,
+                            .part = shape->segments > 1 ? (gsm7 ? GSM7_PART : UCS2_PART) : SIZE_MAX};
+}
+
+bool text_walk_next(struct text_walk *w, struct text_character *ret)
+{
+    const unsigned char *begin = w->at;
+    uint32_t c;
+
+    if (w->at >= w->end || !next_character(&w->at, w->end, &c))
+        return false;
+    unsigned septets = gsm7_septets(c), units = w->encoding == TEXT_GSM7 ? septets : c > 0xffff ? 2 : 1;
+    if (w->filled + units > w->part) {
+        w->segment++;
+        w->filled = 0;
+    }
+    w->filled += units;
+    *ret = (struct text_character){.bytes = (const char *)begin,
+                                   .len = (size_t)(w->at - begin),
+                                   .code = c,
+                                   .units = units,
+                                   .beyond_gsm7 = septets == 0,
+                                   .segment = w->segment};
+    return true;
+}

@@ -127,3 +127,38 @@ def test_errors_say_where_and_what(make_chain):
     chain.shop.drop()
     code, said = refused(chain, RULE)
     assert code == 4 and "source shop" in said and "is away" in said, said
+
+
+def preview(chain, *arguments, code=0):
+    done = chain.ctl("preview", *arguments, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_preview(make_chain):
+    chain = make_chain(before_start=prices, only=())
+    ids = fill(chain)
+    row = ["name=Jo {x}", "amount=12.5", "due_on=2026-02-01", "contract_id=7"]
+    text = "Dear Jo {x}, 12,50 EUR for contract 7 are due on 01.02.2026. Thank you!"
+    said = preview(chain, RULE, *row)
+    assert f"gsm7, 1 segment, {len(text) + 2} septets\nsegment 1 of 1\n  {text}\n          2 2\n" in said
+    said = preview(chain, RULE, "--row", json.dumps({"name": "Жo" + "x" * 30, "amount": 12.5, "due_on": "2026-02-01",
+                                                     "contract_id": 7}))
+    lines = said.splitlines()
+    assert lines[0].startswith("ucs2, 2 segments") and "segment 2 of 2" in lines and len(lines[2]) == 67 + 2
+    assert lines[3] == " " * 7 + "!" and "UCS-2 because of Ж (U+0416)" in said
+    said = preview(chain, RULE, "name=Jo", "amount=x", code=1)
+    template = open(f"{chain.conf_dir}/templates/{RULE}.liquid", encoding="utf-8").read().splitlines()
+    place = said.splitlines()[1].split(": ")[0].rsplit(":", 2)
+    assert said.splitlines()[2].strip() == template[int(place[1]) - 1]
+    assert template[int(place[1]) - 1][said.splitlines()[3].index("^") - 2:].startswith("money")
+    assert int(place[2]) == said.splitlines()[3].index("^") - 1
+    said = preview(chain, "--rule", RULE, "--key", ids[3])
+    assert "Ж" in said and "to +49" in said and (" CHF" in said or " EUR" in said)
+    assert "its number is invalid (letters)" in preview(chain, "--rule", RULE, "--key", ids[0], code=1)
+    assert "column 'amount' is NULL" in preview(chain, "--rule", RULE, "--key", ids[2], code=1)
+    assert "no row's once_per begins with '99999'" in preview(chain, "--rule", RULE, "--key", "99999", code=1)
+    assert "no template nope" in preview(chain, "nope", code=1)
+    assert "is no column=value" in preview(chain, RULE, "naem", code=2)
+    assert "--row is not JSON" in preview(chain, RULE, "--row", "{", code=2)
+    assert json.loads(preview(chain, RULE, *row, "--json"))["text"] == text
