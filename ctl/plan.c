@@ -3,6 +3,7 @@
 #include "ctl/planning.h"
 #include "extract/source.h"
 #include "lib/clock.h"
+#include "plan_buffers.sql.h"
 #include "plan_keys.sql.h"
 #include "plan_read_only.sql.h"
 #include "plan_rule.sql.h"
@@ -69,8 +70,10 @@ static int open_ledger(struct planning *p)
 {
     auto_result row = NULL;
     auto_params params = db_params_new();
-    int code = ctl_sql(p->ctl, &sql_plan_keys, NULL, NULL);
+    int code = ctl_sql(p->ctl, &sql_plan_buffers, NULL, NULL);
 
+    if (code == 0)
+        code = ctl_sql(p->ctl, &sql_plan_keys, NULL, NULL);
     if (code == 0)
         code = ctl_sql(p->ctl, &sql_plan_read_only, NULL, NULL);
     db_add_text(params, p->rule->name);

@@ -3,7 +3,7 @@
 same bytes moved by nothing but a loop. Absolute figures belong to the machine, ratios last. Durability stays on, and
 that is asserted. Prints a table, and each row as a JSON line {"name","value","unit","floor","ratio"}.
 
-    bench.py [--quick] [NAME…]      names: chain lag apply intake memory; --quick: a tenth of the messages
+    bench.py [--quick] [NAME…]      names: chain lag apply intake memory plan; --quick: a tenth of the messages
 """
 import argparse
 import json
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "test/lab"))
 from chain import Chain, build_dir  # noqa: E402
 from fixtures import quiet_schedules  # noqa: E402
 from servers import Lab, wait_for  # noqa: E402
+from shop import rule_sql  # noqa: E402
 
 FAST = {"SMSCHAIN_ALPHA_RATE": "50000", "SMSCHAIN_BETA_RATE": "50000", "SMSCHAIN_ALPHA_WINDOW": "500",
         "SMSCHAIN_BETA_WINDOW": "500", "SMSCHAIN_FLUSH_INTERVAL": "1s"}
@@ -197,6 +198,35 @@ def bench_memory(lab, directory, small, large):
         result(f"peak memory of {name}, {large} messages (floor: {small})", peak, "MiB", peaks[small][name], False)
 
 
+def timed_plan(chain, n):
+    """Seconds and peak MiB of `smschain plan` over n rows."""
+    begun = time.monotonic()
+    with subprocess.Popen([os.path.join(chain.build, "ctl/smschain"), "--conf", chain.conf_dir, "plan", "repayment-reminder",
+                           "--json"], env=chain.environment, stdout=subprocess.PIPE, text=True) as process:
+        told = json.loads(process.stdout.read())
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+    assert told["rows"] == told["recipients"] == n, told
+    print(f"# plan of {n} rows: {usage.ru_utime + usage.ru_stime:.1f} s of processor time of its own", flush=True)
+    return time.monotonic() - begun, usage.ru_maxrss / 1024
+
+
+def bench_plan(lab, directory, small, large):
+    """A plan beside the bare read of the same result."""
+    chain = new_chain(lab, directory, "plan")
+    with chain:
+        chain.start(only=())
+        chain.fill_shop(small, ["repayment-reminder"])
+        _, small_mib = timed_plan(chain, small)
+        chain.fill_shop(large - small, ["repayment-reminder"])
+        chain.shop.sql("ANALYZE")
+        floor = run_json(program("floor_db"), "read", chain.shop.conninfo(), rule_sql("repayment-reminder"))
+        assert floor["rows"] == large, floor
+        seconds, large_mib = timed_plan(chain, large)
+        result(f"plan of {large} rows (floor: the bare read)", large / seconds, "rows/s", large / floor["seconds"])
+        result(f"peak memory of plan, {large} rows (floor: {small})", large_mib, "MiB", small_mib, False)
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true")
@@ -205,7 +235,8 @@ def main():
     scale = 10 if options.quick else 1
     benches = {"chain": lambda *a: bench_chain(*a, 100000 // scale), "lag": lambda *a: bench_lag(*a, 100000 // scale),
                "apply": lambda *a: bench_apply(*a, 100000 // scale), "intake": lambda *a: bench_intake(*a, 100000 // scale),
-               "memory": lambda *a: bench_memory(*a, 10000, 1000000 // scale)}
+               "memory": lambda *a: bench_memory(*a, 10000, 1000000 // scale),
+               "plan": lambda *a: bench_plan(*a, 10000, 1000000 // scale)}
     directory = tempfile.mkdtemp(prefix="smschain-bench-")
     os.chmod(directory, 0o755)
     lab = Lab.start(os.path.join(directory, "lab"), die_with_parent=True, postgres_settings={"track_commit_timestamp": "on"})

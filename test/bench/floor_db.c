@@ -1,7 +1,8 @@
 /* The floors of the database, in the same server as the thing measured.
  *   floor_db copy CONNINFO ROWS     COPY BINARY of ROWS keyed step rows in one transaction
  *   floor_db naive CONNINFO STEPS   one prepared update and one commit a step
- * Prints one JSON line: {"rows":…,"seconds":…}. Its table floor_step is dropped at the end. */
+ *   floor_db read CONNINFO SQL      a result read row by row (libpq's single-row mode), and nothing done with
+ * it Prints one JSON line: {"rows":…,"seconds":…}. Its table floor_step is dropped at the end. */
 #include "lib/clock.h"
 #include "lib/db.h"
 #include <stdio.h>
@@ -49,13 +50,42 @@ static void update_one_by_one(struct db *d, int64_t steps)
     }
 }
 
+static int64_t read_rows(struct db *d, const char *sql)
+{
+    int64_t rows = 0;
+    struct db_result *row;
+    int r = db_stream_begin(d, sql);
+
+    while (r == 0 && (r = db_stream_next(d, &row)) == 0 && row) {
+        rows++;
+        db_result_free(row);
+    }
+    if (r != 0)
+        die(d, "read");
+    return rows;
+}
+
+static int floor_read(struct db *d, const char *sql)
+{
+    int64_t begun = clock_mono_ms();
+
+    if (db_ready(d) != 0)
+        die(d, "set-up");
+    int64_t rows = read_rows(d, sql);
+    printf("{\"rows\":%lld,\"seconds\":%.3f}\n", (long long)rows, (double)(clock_mono_ms() - begun) / 1000.0);
+    db_free(d);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int64_t rows, begun;
     struct db *d;
 
+    if (argc == 4 && strcmp(argv[1], "read") == 0)
+        return floor_read(db_new(&(struct db_options){.conninfo = argv[2], .name = "floor"}), argv[3]);
     if (argc != 4 || (strcmp(argv[1], "copy") != 0 && strcmp(argv[1], "naive") != 0)) {
-        fprintf(stderr, "usage: floor_db copy|naive CONNINFO ROWS\n");
+        fprintf(stderr, "usage: floor_db copy|naive CONNINFO ROWS, or read CONNINFO SQL\n");
         return 2;
     }
     rows = atoll(argv[3]);
