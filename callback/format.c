@@ -206,8 +206,16 @@ static const char *read_text(const struct format *f, struct reading *r, const st
     return f->kind == FORMAT_JSON ? format_read_json(r, start, len) : format_read_list(r, start, len);
 }
 
-int format_parse(const struct format *f, const struct posted *request, format_take *take, struct parsed *ret)
+int format_parse(const struct format *f, const struct posted *posted, format_take *take, struct parsed *ret)
 {
+    /* What is not there is empty from here on: nobody computes with a null pointer. */
+    const struct posted whole = {.query = posted->query ? posted->query : "",
+                                 .query_len = posted->query ? posted->query_len : 0,
+                                 .body = posted->body ? posted->body : "",
+                                 .body_len = posted->body ? posted->body_len : 0,
+                                 .form = posted->form,
+                                 .at = posted->at},
+                        *request = &whole;
     *ret = (struct parsed){0};
     struct parsing p = {.format = f, .gateway = f->gateway, .parsed = ret, .at = request->at};
     struct reading r = {.conf = f->conf, .file = f->gateway->file, .parsing = &p, .take = take};
@@ -223,6 +231,6 @@ int format_parse(const struct format *f, const struct posted *request, format_ta
     if (request->body_len > 0)
         add_quarantine(&p, "unreadable", error, request->body, request->body_len);
     else
-        add_quarantine(&p, "unreadable", error, request->query ? request->query : "", request->query_len);
+        add_quarantine(&p, "unreadable", error, request->query, request->query_len);
     return FORMAT_UNREADABLE;
 }
