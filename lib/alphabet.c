@@ -157,6 +157,8 @@ uint16_t gsm7_beyond_ascii(uint32_t c)
 {
     if (c == 0x20ac) /* the euro sign */
         return EXTENDED(0x65);
+    if (c > 0x3a9 || (c > 0xff && c < 0x393)) /* most scripts of the world, without a look at the table */
+        return GSM7_NONE;
     for (unsigned i = 0; i < COUNT_OF(basic); i++)
         if (basic[i] == c)
             return (uint16_t)i;
