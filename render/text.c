@@ -80,9 +80,11 @@ bool text_walk_next(struct text_walk *w, struct text_character *ret)
     const unsigned char *begin = w->at;
     uint32_t c;
 
-    if (w->at >= w->end || !next_character(&w->at, w->end, &c))
+    if (w->at >= w->end || !utf8_next(&w->at, w->end, &c))
         return false;
-    unsigned septets = gsm7_septets(c), units = w->encoding == TEXT_GSM7 ? septets : c > 0xffff ? 2 : 1;
+    unsigned septets = gsm7_septets(gsm7_code(c)), units = w->encoding == TEXT_GSM7 ? septets
+                                                           : c > 0xffff             ? 2
+                                                                                    : 1;
     if (w->filled + units > w->part) {
         w->segment++;
         w->filled = 0;
