@@ -168,6 +168,18 @@ const struct ctl_command ctl_commands[] = {
      "Examples:\n"
      "  smschain why 0171-1234567\n"
      "  smschain why +491711234567 --rule repayment-reminder --since 30d\n" CODES_DB},
+    {"diff-template", cmd_diff_template, "versions of a template, what each has sent, what differs",
+     " TEMPLATE [VERSION [VERSION]]  [--days N] [--json]\n"
+     "Without a version: every version whose text is kept, when it was seen first and how many messages it has "
+     "made\n"
+     "by day, and what differs between the one configured now and the newest one before. With one: between it "
+     "and\n"
+     "the one configured now. With two: between them. A version's first digits are enough.\n"
+     "A version in messages whose text nobody has kept is shown as such.\n"
+     "  --days   count the messages of so many days (default 7)\n"
+     "Examples:\n"
+     "  smschain diff-template repayment-reminder\n"
+     "  smschain diff-template repayment-reminder 3f2a 91bc\n" CODES_DB},
     {"dead", cmd_dead, "bodies that no service could process: look, give back, drop",
      " list [--all] [--queue QUEUE] [--json]\n"
      "       smschain dead show ID [--whole] [--json]\n"

@@ -56,6 +56,7 @@ int cmd_why(struct ctl *c);
 int cmd_try(struct ctl *c);
 int cmd_plan(struct ctl *c);
 int cmd_preview(struct ctl *c);
+int cmd_diff_template(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
