@@ -154,6 +154,26 @@ const struct ctl_command ctl_commands[] = {
      "  smschain try beta --to +491711234567 --text \"Hello from smschain\"\n"
      "Exit codes: 0 accepted, 1 refused, not sent or not confirmed, 2 usage, 3 in doubt, 5 bad "
      "configuration.\n"},
+    {"test", cmd_test, "send a row of a rule to phones of one's own",
+     " RULE --to NUMBER[,NUMBER…]  [--row N] [--once WORD] [--wait TIME] [--yes] [--json]\n"
+     "Reads the rule's SQL, makes the text of its first row as a run would, shows it, and sends it to these "
+     "numbers\n"
+     "(at most 10): claimed, followed and reported like every message, but in a run of its own (origin test), "
+     "outside\n"
+     "the rule's keys and balance. A number of suppression scope all gets nothing; while the rule is stopped it "
+     "waits.\n"
+     "  --row    the text of this row (default 1)\n"
+     "  --once   a name of this test: said again with the same one, nothing is sent again to the same number, "
+     "and\n"
+     "           what became of it is shown. Without it every call sends anew\n"
+     "  --wait   until all have come to their end, but no longer than 90s, 15m, 2h …\n"
+     "  --yes    do not ask\n"
+     "Needs extract's secrets (the source's) and the operator's.\n"
+     "Example:\n"
+     "  smschain test repayment-reminder --to +491711234567 --wait 2m\n"
+     "Exit codes: 0 entered (with --wait: delivered), 1 refused, suppressed or not delivered, 2 usage, 3 not all "
+     "have\n"
+     "come to their end within --wait, 4 source or database not reachable, 5 bad configuration.\n"},
     {"why", cmd_why, "what became of a number: every message to it, and why not",
      " NUMBER [--rule RULE] [--since TIME] [--limit N] [--whole-number] [--json]\n"
      "Every message to the number with its story and what it waits for or why it ended so; every row of it "

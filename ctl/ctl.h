@@ -57,6 +57,7 @@ int cmd_try(struct ctl *c);
 int cmd_plan(struct ctl *c);
 int cmd_preview(struct ctl *c);
 int cmd_diff_template(struct ctl *c);
+int cmd_test(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
@@ -160,7 +161,8 @@ enum status_count_column {
     COUNT_OUTBOX_DUE,
     COUNT_OUTBOX_LATER,
     COUNT_HELD_RULES,
-    COUNT_DEAD
+    COUNT_DEAD,
+    COUNT_TESTS
 };
 int64_t status_state_count(const struct status *s, int64_t run_id,
                            int state); /* messages of that run in that state */

@@ -12,7 +12,8 @@ static const char *const count_words[] = {
     [COUNT_FAILED] = "failed_runs",    [COUNT_PARKED] = "parked",
     [COUNT_GIVEN_UP] = "given_up",     [COUNT_QUARANTINE] = "quarantined_today",
     [COUNT_OUTBOX_DUE] = "outbox_due", [COUNT_OUTBOX_LATER] = "outbox_later",
-    [COUNT_HELD_RULES] = "held_rules", [COUNT_DEAD] = "dead"};
+    [COUNT_HELD_RULES] = "held_rules", [COUNT_DEAD] = "dead",
+    [COUNT_TESTS] = "tests_today"};
 
 /* Messages that nothing was told of yet. */
 static int64_t queued(const struct status *s, int run)

@@ -121,6 +121,11 @@ void dispatcher_end(struct dispatcher *d)
     }
 }
 
+void dispatcher_leave(struct dispatcher *d, bool leaving)
+{
+    d->leaving = leaving;
+}
+
 static bool open_driver(struct dispatcher *d)
 {
     auto_free char *why = NULL;
@@ -200,6 +205,12 @@ static int64_t sooner(int64_t a, int64_t b)
     return b < 0 ? a : MIN_OF(a, b);
 }
 
+static void begin_end(struct dispatcher *d)
+{
+    d->ending = true;
+    d->end_ms = clock_mono_ms() + d->gateway->answer_timeout_ms + DISPATCH_END_MS;
+}
+
 static void wait_for_work(struct dispatcher *d, int64_t tell_ms, int64_t now_ms)
 {
     int64_t wait = sooner(ROUND_MAX_MS, tell_ms);
@@ -215,10 +226,30 @@ static void wait_for_work(struct dispatcher *d, int64_t tell_ms, int64_t now_ms)
                            {.fd = mq_publisher_fd(d->publisher), .events = POLLIN},
                            {.fd = d->work_running ? db_fd(d->db) : -1, .events = POLLIN}};
     poll(fds, COUNT_OF(fds), (int)wait);
-    if (fds[0].revents & POLLIN) {
-        d->ending = true;
-        d->end_ms = clock_mono_ms() + d->gateway->answer_timeout_ms + DISPATCH_END_MS;
+    if (fds[0].revents & POLLIN)
+        begin_end(d);
+}
+
+/* While its consumers are open and nothing comes the queues are empty; while they are closed (paused, the
+ * breaker open, the broker away) nothing is known. Who stands by leaves the rest to the holder of the place.
+ */
+static void leave_turn(struct dispatcher *d, int64_t now_ms)
+{
+    bool listens = d->taking == TAKING_ON && mq_consumer_fd(d->consumers[LANE_INSTANT]) >= 0 &&
+                   mq_consumer_fd(d->consumers[LANE_BULK]) >= 0;
+    bool stands_by = d->place.generation != 0 && !d->place.held;
+
+    if (!d->leaving || d->ending || d->messages > 0 || !(listens || stands_by)) {
+        d->quiet_since_ms = 0;
+        return;
     }
+    if (d->quiet_since_ms == 0)
+        d->quiet_since_ms = now_ms;
+    if (now_ms - d->quiet_since_ms < DISPATCH_LEAVE_MS)
+        return;
+    log_info("the gateway is not configured any more, and its queues are empty",
+             L_STR("gateway", d->gateway->name));
+    begin_end(d);
 }
 
 static bool drained(const struct dispatcher *d, int64_t now_ms)
@@ -243,6 +274,7 @@ void dispatcher_run(struct dispatcher *d)
         recover_turn(d, now_ms);
         take_turn(d, now_ms);
         hand_over_turn(d, now_ms);
+        leave_turn(d, now_ms);
         work_turn(d, now_ms); /* what was taken or answered just now */
         int64_t tell_ms = tell_turn(d->tell, now_ms);
         set_figures(d, now_ms);

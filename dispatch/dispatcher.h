@@ -22,6 +22,7 @@
 #define DISPATCH_REST_MS        5000 /* a channel is closed so long after taking has stopped, at the latest */
 #define DISPATCH_OPEN_AGAIN_MS  60000 /* an open claim is asked for again after this */
 #define DISPATCH_END_MS         15000 /* beyond the answer timeout, to publish and confirm */
+#define DISPATCH_LEAVE_MS       10000 /* the queues of a gateway that is gone are empty for so long */
 #define DISPATCH_GROUP_MAX      1000
 
 enum work { WORK_NONE, WORK_CLAIM, WORK_SETTLE, WORK_OUTBOX, WORK_RELEASE };
@@ -74,6 +75,8 @@ struct dispatcher {
     int64_t group_max;
     bool ending;
     int64_t end_ms; /* monotonic */
+    _Atomic bool leaving;
+    int64_t quiet_since_ms; /* leaving: since when there has been nothing to do; 0: there is */
     int wake_fd;
 
     struct mq_consumer *consumers[LANE_COUNT];
@@ -138,6 +141,9 @@ struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gat
 void dispatcher_free(struct dispatcher *d);
 void dispatcher_run(struct dispatcher *d); /* returns when it has been asked to end and has drained */
 void dispatcher_end(struct dispatcher *d); /* any thread */
+/* Its gateway is not configured any more: it goes on by what it knows until its queues have been empty for a
+ * while, then it ends. False takes that back. Any thread. */
+void dispatcher_leave(struct dispatcher *d, bool leaving);
 
 /* take.c */
 void take_turn(struct dispatcher *d, int64_t now_ms);

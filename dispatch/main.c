@@ -131,8 +131,13 @@ static void end_changed(struct threads *all, const struct loaded *l)
     for (size_t i = 0; i < all->count; i++) {
         struct thread *t = all->at[i];
         const struct conf_gateway *now = conf_gateway(l->conf, t->gateway->name);
-        if (now == NULL || !same_gateway(t->gateway, now) || !same_surroundings(t->loaded->conf, l->conf))
+        dispatcher_leave(t->dispatcher, now == NULL);
+        if (!same_surroundings(t->loaded->conf, l->conf) || (now != NULL && !same_gateway(t->gateway, now)))
             end(t);
+        else if (now == NULL)
+            log_warn(
+                "the gateway is not configured any more: its dispatcher goes on until its queues are empty",
+                L_STR("gateway", t->gateway->name));
     }
 }
 

@@ -30,12 +30,12 @@ static void reload(const char *dir, struct scheduler *scheduler)
 
     if (conf_load(dir, "extract", &conf, &report) < 0) {
         fputs(report.data ? report.data : "", stderr);
-        log_error("the configuration has errors: the one in force stays");
+        log_error("the new configuration has errors, the old one stays", L_STR("conf", dir));
         return;
     }
     scheduler_reload(scheduler, confhold_new(conf));
-    log_info("the configuration is loaded again; runs being read keep theirs, connections change at the next "
-             "start");
+    log_info(
+        "configuration loaded again (runs being read keep theirs, connections change at the next start)");
 }
 
 /* Threads that hang in a source's database keep nothing that matters: their runs stay `reading`, and their

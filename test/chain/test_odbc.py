@@ -3,6 +3,7 @@ import os
 import sqlite3
 
 import pytest
+from checks import logged
 
 from mariadb import MariaDB, sqlite_connection
 from shop import FIRST_NUMBER
@@ -30,16 +31,6 @@ def mariadb(lab):
 def rows():
     for n in range(1, ROWS + 1):
         yield f"({n}, '+{FIRST_NUMBER + n}', 'Käufer {n} 😀', '2026-12-24', '{100 + n}.{n % 100:02}', false)"
-
-
-def logged(text):
-    """A text as the fake gateway's log has it: FNV-1a, mixed (test/sim/seen.c)."""
-    whole, h = (1 << 64) - 1, 0xcbf29ce484222325
-    for byte in text.encode():
-        h = (h ^ byte) * 0x100000001b3 & whole
-    for factor in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
-        h = (h ^ h >> 33) * factor & whole
-    return f"{h ^ h >> 33:016x}"
 
 
 def text_of(n):

@@ -241,3 +241,13 @@ def digit_runs(line):
             if len(run) >= 9:
                 yield "".join(run)
             run = []
+
+
+def logged(text):
+    """A text as the fake gateway's log has it: FNV-1a, mixed (test/sim/seen.c)."""
+    whole, h = (1 << 64) - 1, 0xcbf29ce484222325
+    for byte in text.encode():
+        h = (h ^ byte) * 0x100000001b3 & whole
+    for factor in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
+        h = (h ^ h >> 33) * factor & whole
+    return f"{h ^ h >> 33:016x}"
