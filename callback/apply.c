@@ -9,6 +9,7 @@
 #include "lib/clock.h"
 #include "lib/fault.h"
 #include "lib/log.h"
+#include "template_keep.sql.h"
 
 struct apply *apply_new(const struct apply_options *o)
 {
@@ -106,8 +107,31 @@ int apply_round(struct apply *a, struct told *steps, size_t count, struct apply_
     return r;
 }
 
+/* Extract keeps the texts of what it loads; where render was told of a template and extract was not, a version
+ * appears here that may be ours. Not part of the flush: texts harm nobody. */
+static int keep_templates(struct apply *a, const struct conf *conf)
+{
+    size_t versions = words_versions(a->o.words), n = conf->template_count;
+    auto_free const char **columns = xcalloc(3 * n + 1, sizeof(*columns));
+    auto_params p = db_params_new();
+
+    if (versions == a->versions)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        columns[i] = conf->templates[i].version;
+        columns[n + i] = conf->templates[i].name;
+        columns[2 * n + i] = conf->templates[i].whole;
+    }
+    for (size_t i = 0; i < 3; i++)
+        db_add_text_array(p, columns + i * n, n);
+    int r = db_run(a->o.db, &sql_template_keep, p, NULL);
+    if (r == 0)
+        a->versions = versions;
+    return r;
+}
+
 /* A connection is new: its temporary tables have to be made, outside the flush. */
-static int prepare(struct apply *a)
+static int prepare(struct apply *a, const struct gateways *gateways)
 {
     if (a->generation != db_generation(a->o.db)) {
         int r = db_script(a->o.db, sql_flush_tables.text);
@@ -115,7 +139,8 @@ static int prepare(struct apply *a)
             return r;
         a->generation = db_generation(a->o.db);
     }
-    return words_resolve(a->o.words, a->o.db);
+    int r = keep_templates(a, gateways_conf(gateways));
+    return r == 0 ? words_resolve(a->o.words, a->o.db) : r;
 }
 
 /* Another process has the shard's lock: it is in the middle of its flush, or it was stopped there. Idle
@@ -134,11 +159,11 @@ static int wait_for_lock(struct apply *a, const struct db_params *shard)
     return r == 0 ? db_run(a->o.db, &sql_flush_lock_wait, shard, NULL) : r;
 }
 
-static int begin(struct apply *a)
+static int begin(struct apply *a, const struct gateways *gateways)
 {
     auto_params p = db_params_new();
     auto_result locked = NULL;
-    int r = prepare(a);
+    int r = prepare(a, gateways);
     if (r == 0)
         r = db_begin(a->o.db);
     if (r != 0)
@@ -181,7 +206,7 @@ static int try_flush(struct apply *a, const struct gateways *gateways, struct to
     int64_t began_ms = clock_mono_ms();
     a->now = (struct apply_figures){.steps = count};
     a->round = 0;
-    int r = begin(a);
+    int r = begin(a, gateways);
     if (r == 0)
         r = in_transaction(a, gateways, steps, count, ret_parked);
     FAULT("consumer.before_commit");

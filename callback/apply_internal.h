@@ -8,6 +8,7 @@
 struct apply {
     struct apply_options o;
     uint64_t generation; /* of the connection that has our temporary tables */
+    size_t versions;     /* template versions told of when the texts of ours were kept last */
     struct apply_figures last, now;
     bool leave_parked;
     int careful;   /* so many flushes more check for what is told already; 0: it is taken for new */

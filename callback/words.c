@@ -15,7 +15,7 @@ struct entry {
 struct words {
     pthread_mutex_t lock;
     struct entry *buckets[BUCKETS];
-    size_t count;
+    size_t count, versions;
     uint64_t forgotten; /* how often; only the flush thread looks */
     struct word empty;
 };
@@ -67,6 +67,7 @@ static struct word *find_or_enter(struct words *w, enum word_kind kind, const ch
     memcpy(e->word.text, text, len);
     *bucket = e;
     w->count++;
+    w->versions += kind == WORD_VERSION;
     return &e->word;
 }
 
@@ -79,6 +80,14 @@ struct word *words_get(struct words *w, enum word_kind kind, const char *text)
     struct word *found = find_or_enter(w, kind, text, len);
     pthread_mutex_unlock(&w->lock);
     return found;
+}
+
+size_t words_versions(struct words *w)
+{
+    pthread_mutex_lock(&w->lock);
+    size_t count = w->versions;
+    pthread_mutex_unlock(&w->lock);
+    return count;
 }
 
 static uint64_t stamp_of(const struct words *w, const struct db *d)

@@ -24,5 +24,7 @@ void words_free(struct words *w);
 struct word *words_get(struct words *w, enum word_kind kind, const char *text);
 /* Asks for the numbers of all words that have none yet on this connection. As db_run. */
 int must_check words_resolve(struct words *w, struct db *d);
+/* How many template versions have been told of. Any thread. */
+size_t words_versions(struct words *w);
 /* A transaction in which words were resolved was rolled back: their numbers may never have existed. */
 void words_forget(struct words *w);

@@ -93,8 +93,10 @@ static void print_list(const struct view *v)
 {
     char seen[SHOW_TIME_SIZE];
 
-    if (v->now && !is_kept(v, v->now->version))
+    if (v->now && !is_kept(v, v->now->version)) {
         printf("%-16s  configured here, not seen by extract yet\n", v->now->version);
+        print_days(v, v->now->version);
+    }
     for (int i = 0; i < db_rows(v->versions); i++) {
         const char *version = db_text(v->versions, i, VERSION);
         printf("%-16s  first seen %s%s\n", version, show_time(db_time_ms(v->versions, i, SEEN_AT), seen),
@@ -104,7 +106,7 @@ static void print_list(const struct view *v)
     for (int i = 0; i < db_rows(v->used); i++) {
         const char *version = db_text(v->used, i, USED_VERSION);
         bool again = i > 0 && strcmp(db_text(v->used, i - 1, USED_VERSION), version) == 0;
-        if (again || is_kept(v, version))
+        if (again || is_kept(v, version) || is_now(v, version))
             continue;
         printf("%-16s  ITS TEXT IS NOT KNOWN: render had it, extract has never loaded it\n", version);
         print_days(v, version);

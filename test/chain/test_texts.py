@@ -200,6 +200,28 @@ def test_test_messages(make_chain):
     chain.check_invariants(in_doubt=0)
 
 
+def test_extract_was_not_told(make_chain):
+    """Render has a template that extract has not loaded: the batching consumer keeps its text if it has it; else it is shown."""
+    chain = make_chain()
+    for number, told in ((10, ("render", "callback")), (20, ("render",))):
+        chain.change_conf(TEMPLATE, "Thank you" if number == 10 else "10 thanks", f"{number} thanks")
+        chain.wait_until(lambda: all("msg=started" in chain.service(n).tail(1000) for n in SERVICES), 30, "their start")
+        reload(chain, *told)
+        chain.wait_until(lambda: loaded(chain, "render", number // 10), 30, "the reload")
+        chain.wait_until(lambda: loaded(chain, "callback", 1), 30, "the reload")
+        chain.shop.add(RULE, 10)
+        chain.run_rule(RULE)
+        chain.wait_final(number, 60)
+    told = versions(chain)
+    kept = {v for v, in chain.sql("SELECT version FROM template_version WHERE template = %s", (RULE,))}
+    assert len(told) == 2 and len(set(told) & kept) == 1
+    [unknown] = set(told) - kept
+    assert f"{unknown}  configured here, not seen by extract yet" in chain.ctl("diff-template", RULE).stdout
+    chain.change_conf(TEMPLATE, "20 thanks", "30 thanks")
+    assert f"{unknown}  ITS TEXT IS NOT KNOWN" in chain.ctl("diff-template", RULE).stdout
+    chain.check_invariants(in_doubt=0)
+
+
 @pytest.mark.parametrize("point,entered", [("ctl.test_entering", 0), ("ctl.test_entered", 1)])
 def test_a_test_is_killed(make_chain, point, entered):
     """Entered or not, nothing in between; said again with the same word it is one message."""
