@@ -315,7 +315,7 @@ def test_a_changed_schedule_does_not_catch_up(extract):
     extract.sql("UPDATE rule SET planned_from = now() - interval '1 hour'")
     extract.rule(at=moment(-600))
     extract.process.signal(1)
-    extract.wait_log("the configuration loaded again")
+    extract.wait_log("configuration loaded again")
     extract.chain.wait_until(lambda: extract.value("SELECT planned_from > now() - interval '1 minute' FROM rule"), 20,
                              "the rule to be planned anew")
     time.sleep(0.5)
@@ -560,7 +560,7 @@ def test_error_in_the_middle_tells_no_row_and_is_tried_again_beside_the_next_run
     assert extract.taken() == []
     extract.rule()  # repaired
     extract.process.signal(1)
-    extract.wait_log("the configuration loaded again")
+    extract.wait_log("configuration loaded again")
     second = extract.run_rule()
     extract.wait_state(second, "read")
     extract.wait_state(first, "read")
@@ -595,7 +595,7 @@ def test_rule_that_is_gone(extract):
     extract.chain.wait_until(lambda: extract.value("SELECT count(*) FROM rule") == 2, 20, "the rules' rows")
     os.unlink(f"{extract.chain.conf_dir}/rules/note.yaml")
     extract.process.signal(1)
-    extract.wait_log("the configuration loaded again")
+    extract.wait_log("configuration loaded again")
     r = extract.wait_state(extract.enter_run(), "failed")
     assert "rule note is not in the configuration" in r["why"]
 
@@ -607,7 +607,7 @@ def test_reload_takes_good_configurations_only(extract):
     extract.wait_log("started")
     extract.rule("broken", when="schedule: '* * * *'", sql="SELECT 1")
     extract.process.signal(1)
-    extract.wait_log("the configuration has errors")
+    extract.wait_log("the new configuration has errors")
     assert "expected five" in extract.process.tail(1000)
     extract.wait_state(extract.enter_run(), "read")  # the command refuses such a configuration, too
     os.unlink(f"{extract.chain.conf_dir}/rules/broken.yaml")
