@@ -14,20 +14,36 @@
  *  7. MUST bound what it reads, what it keeps open and how long it waits (the gateway's answer_timeout).
  *  8. MUST open a connection and send nothing in `probe`, and tell how it went through events.probed, once
  * for each `probe`, never from within it.
- *  9. MUST NOT log a text, a whole number or a secret, nor give back a secret of ours in `reason` or `error`. */
+ *  9. MUST NOT log a text, a whole number or a secret, nor give back a secret of ours in `reason` or `error`.
+ * 10. MUST NOT tell the gateway that a report or an inbound message has arrived before `kept` has said that
+ * it is kept, and MUST tell it to send it again (or nothing) where it could not be kept; tokens whose link is
+ *     gone are forgotten.
+ * 11. MUST go on reading answers and reports while it sends: what the gateway has said is read before more is
+ *     written. */
 #pragma once
 #include "dispatch/classify.h"
 #include "lib/conf.h"
+#include "lib/record.h"
 #include "lib/seq_id.h"
 #include "lib/slots.h"
 
 #define GATEWAY_ERROR_SIZE 200
 
 struct request;
-struct gateway_item { /* one message of a request */
+/* How a text is cut into the segments that are submitted one by one. A number stands in the claim: what is
+ * begun in one way is never ended in another. */
+struct gateway_cut {
+    int16_t parts; /* how many, each with its own claim; 1: the text goes as it is */
+    int16_t way; /* the driver's own number of the way; 0 where parts is 1 and nothing is to be remembered */
+};
+struct gateway_item { /* one message of a request, or one segment of one */
     int64_t number;
     const char *text, *sender, *encoding;
     int64_t segments;
+    int64_t valid_until;    /* wall ms */
+    struct gateway_cut cut; /* of its message, as its first claim says */
+    int segment;            /* 1 to cut.parts */
+    uint16_t reference;     /* of the message, the same for all its segments and attempts */
     char seq_id[SEQ_ID_SIZE];
     void *message; /* the dispatcher's */
 };
@@ -47,6 +63,7 @@ struct gateway_answer {
     const char *reason; /* short; never NULL but for OUTCOME_ACCEPTED without refusals */
     const char *error;  /* the gateway's words, or the transport's; "" */
     bool throttled, unreachable;
+    bool elsewhere;         /* OUTCOME_RETRY: another gateway of the route may take it, this one will not */
     bool single;            /* it is about one message, however many the request has */
     int64_t retry_after_ms; /* -1: not said */
     const int64_t *refused; /* numbers that the answer names as refused */
@@ -59,6 +76,12 @@ struct gateway_events {
     /* Everything in `answer` is gone after the call; the request is the dispatcher's again. */
     void (*answered)(void *arg, struct gateway_request *r, const struct gateway_answer *answer);
     void (*probed)(void *arg, bool connected);
+    /* What came over the link: a report (step 102; 190 for one that nobody can read), or a message from a
+     * phone. It is put into the journal; `kept` is called with the token when it is as durable as a report
+     * answered 200 is, or could not be kept. The record and its strings are the driver's, and are copied.
+     * Tokens are the driver's, too; 0: nobody waits. */
+    void (*report)(void *arg, const struct step_record *s, uint64_t token);
+    void (*inbound)(void *arg, const struct inbound_record *in, uint64_t token);
     /* For a person who looks on (smschain try), else NULL: the request as it is about to go, with its
      * secrets, and what came back; `line` is that of the answer's line that fits, 0: none. Valid during the
      * call. */
@@ -84,6 +107,12 @@ struct gateway_driver {
     int (*fd)(const struct gateway *g);          /* readable: call `turn` */
     int64_t (*wait_ms)(const struct gateway *g); /* until `turn` has something to do; -1: nothing but fd */
     void (*turn)(struct gateway *g);
+    /* NULL: a text is never cut. Else how this text is cut; `way` -1: as the configuration says, else as an
+     * earlier claim of the message says. Pure. False: it cannot be sent so, *ret_reason says why (constant).
+     */
+    bool (*cut)(const struct conf_gateway *conf, const char *text, int way, struct gateway_cut *ret,
+                const char **ret_reason);
+    void (*kept)(struct gateway *g, uint64_t token, bool kept); /* NULL: nothing comes over its link */
 };
 extern const struct gateway_driver http_driver;
 const struct gateway_driver *gateway_driver(const char *name); /* NULL: none of that name */

@@ -60,7 +60,8 @@
     FIELD(STR, raw)        /* 190: the body as it came */                                                        \
     FIELD(STR, origin)     /* "" the service itself; "slots": told by slot recovery; "sweep"; "person" */        \
     FIELD(INT, segments)   /* 100: segments of the text */                                                       \
-    FIELD(STR, version)    /* 100, 110: the template's version */
+    FIELD(STR, version)    /* 100, 110: the template's version */                                                \
+    FIELD(INT, parts)      /* 100, 101, 110: segments with a claim of their own; absent: the text went whole */
 
 /* intake -> batching consumer: a message from a phone; consumer -> the company's own systems (sms.inbound) */
 #define RECORD_FIELDS_INBOUND(FIELD, NEED)                                                                       \
