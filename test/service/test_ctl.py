@@ -1,5 +1,6 @@
 """The command smschain against real servers: what it makes, what it answers, and with which exit code."""
 import glob
+import hashlib
 import json
 import os
 import re
@@ -69,6 +70,39 @@ def test_migrate_twice(migrated):
         f"sms.dispatch.{gateway}.{lane}" for gateway in gateways for lane in ("instant", "bulk")}
 
 
+def test_migrate_over_an_older_database(chain):
+    """One with messages of a day whose partitions no migration makes any more: everything stays as it is, no row is
+    rewritten, and each day gets its segments."""
+    for file in sorted(glob.glob(f"{ROOT}/schema/0*.sql")):
+        number, name = os.path.basename(file)[:-len(".sql")].split("_", 1)
+        if int(number) >= 10:
+            continue
+        with open(file, encoding="utf-8") as f:
+            text = f.read()
+        chain.sql(text)
+        chain.sql("CREATE TABLE IF NOT EXISTS schema_migrations (number int PRIMARY KEY, name text NOT NULL, "
+                  "checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())")
+        chain.sql("INSERT INTO schema_migrations VALUES (%s, %s, %s)",
+                  (int(number), name, hashlib.sha256(text.encode()).hexdigest()))
+    chain.sql("SELECT ensure_partitions(2)")
+    day = chain.value("SELECT (now() AT TIME ZONE 'UTC')::date - date '2020-01-01'") - 40
+    for table in ("message", "claim"):
+        chain.sql(f"CREATE TABLE {table}_{day} PARTITION OF {table} FOR VALUES FROM ({day << 36}) TO ({(day + 1) << 36})")
+    chain.sql("INSERT INTO message (sms_id, run_id, number, created_at, valid_until, changed_at, state) "
+              "VALUES (%s, 1, 491700000000, now(), now(), now(), 30)", (day << 36,))
+    chain.sql("INSERT INTO claim VALUES (%s, 1, 1, 0, 0, 1, 1, now())", (day << 36,))
+    files = chain.sql("SELECT relname, relfilenode FROM pg_class WHERE relname ~ '^(message|claim)_' ORDER BY 1")
+    done = chain.ctl("migrate", "--database")
+    assert "0010_parts applied" in done.stdout and "0008" not in done.stdout
+    now = dict(chain.sql("SELECT relname, relfilenode FROM pg_class WHERE relname ~ '^(message|claim|segment)_'"))
+    assert all(now[name] == node for name, node in files)
+    days = {name.split("_")[1] for name, _ in files if name.startswith("message_") and name[8:].isdigit()}
+    assert str(day) in days and {f"segment_{d}" for d in days} <= set(now)
+    assert chain.sql("SELECT m.parts, c.parts, c.way FROM message m JOIN claim c USING (sms_id)") == [(1, 1, 0)]
+    chain.sql("INSERT INTO segment VALUES (%s, 2, 1, 30, 1, 0, now())", (day << 36,))
+    assert "applied" not in chain.ctl("migrate", "--database").stdout
+
+
 def test_two_migrates_at_once(chain):
     command = [f"{chain.build}/ctl/smschain", "migrate"]
     both = [subprocess.Popen(command, env=chain.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -98,6 +132,10 @@ RIGHTS = [  # role, statement, allowed
     ("DISPATCH", "DELETE FROM claim", False),
     ("DISPATCH", "UPDATE message SET state = 90", False),
     ("CALLBACK", "UPDATE message SET state = 90 WHERE false", True),
+    ("CALLBACK", "INSERT INTO segment VALUES (((now() AT TIME ZONE 'UTC')::date - date '2020-01-01')::bigint << 36, 1, 1, 30, 1, 0, now())",
+     True),
+    ("DISPATCH", "SELECT count(*) FROM segment", True),
+    ("OPERATOR", "UPDATE segment SET state = 90", False),
     ("CALLBACK", "INSERT INTO claim VALUES (1, 1, 1, 0, 0, 1, 1, now())", False),
     ("CALLBACK", "CREATE TABLE mine (x int)", False),
     ("OPERATOR", "INSERT INTO suppression VALUES (1, 'all', 'x')", True),

@@ -262,16 +262,19 @@ def test_the_gateway_is_away(make):
     w.stop()
 
 
+DAILY = ("message", "claim", "msg_map", "event", "segment")
+
+
 def test_old_days_are_dropped(make):
     w = make()
     w.sql("INSERT INTO stats_minute VALUES (now() - interval '92 days', 1, 30, 5), (now(), 1, 30, 7)")
     (first,) = w.sql("SELECT (now() AT TIME ZONE 'UTC')::date - date '2020-01-01'")[0]
     for day in (first - 93, first - 92, first - 91, first - 90):
-        for table in ("message", "claim", "msg_map", "event"):
+        for table in DAILY:
             w.sql(f"CREATE TABLE {table}_{day} PARTITION OF {table} FOR VALUES FROM ({day << 36}) TO ({(day + 1) << 36})")
     w.start("--consumer")
     w.settled(lambda: w.one("SELECT count(*) FROM stats_minute") == 1)
-    left = {name for (name,) in w.sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^(message|claim|msg_map|event)_[0-9]+$'")}
-    assert {f"{t}_{d}" for t in ("message", "claim", "msg_map", "event") for d in (first - 91, first - 90)} <= left
+    left = {name for (name,) in w.sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^(message|claim|msg_map|event|segment)_[0-9]+$'")}
+    assert {f"{t}_{d}" for t in DAILY for d in (first - 91, first - 90)} <= left
     assert not {n for n in left if n.endswith((f"_{first - 93}", f"_{first - 92}"))}
     w.stop()
