@@ -1,6 +1,6 @@
 /* Records of phones' messages, in and out. */
 #include "callback/inbound.h"
-#include "callback/drain.h"
+#include "lib/drain.h"
 #include "callback/told.h"
 #include "lib/number.h"
 

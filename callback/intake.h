@@ -2,15 +2,13 @@
  * parsed, appended to the journal, and answered 200 only after it is on disk. Needs neither database nor
  * broker. Also /livez (the process answers) and /readyz (what `ready` says). */
 #pragma once
-#include "callback/drain.h"
 #include "callback/gateways.h"
-#include "lib/journal.h"
+#include "lib/drain.h"
 #include "lib/service.h"
 
 struct intake;
 struct intake_options {
     struct gateways_now *gateways;
-    struct journal *journal;
     struct drain *drain;
     /* Fills `why` with a line for each thing that is wrong; true: none. Called from the server's thread. */
     bool (*ready)(void *arg, struct buf *why);

@@ -54,7 +54,7 @@ static enum MHD_Result keep_records(struct request *r)
     r->intake->in_journal++;
     watch_kept(&r->intake->watch, r->watched, true);
     MHD_suspend_connection(r->connection); /* first: the journal may answer before we are back */
-    journal_append_async(r->intake->o.journal, record.data, record.len, journal_says, r);
+    journal_append_async(drain_own(r->intake->o.drain), record.data, record.len, journal_says, r);
     return MHD_YES;
 }
 

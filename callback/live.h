@@ -2,7 +2,7 @@
  * The database may be away: then the figures stay unwritten, and nothing else waits for them. */
 #pragma once
 #include "callback/consumer.h"
-#include "callback/drain.h"
+#include "lib/drain.h"
 #include "callback/forward.h"
 #include "callback/intake.h"
 #include "callback/poller.h"

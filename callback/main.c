@@ -1,12 +1,12 @@
 /* smschain-callback: reports in, statuses into the tables (docs/design.md, "callback"). --intake and
  * --consumer choose one of its two parts; without either both run in this process. */
 #include "callback/live.h"
+#include "callback/options.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/stop.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 
 #define EXIT_CANNOT    1
 #define EXIT_CONF      78
@@ -18,7 +18,6 @@ struct service {
     bool intakes, consumes;
     struct gateways_now *gateways;
     struct live *live;
-    struct journal *journal;
     struct drain *drain;
     struct intake *intake;
     struct poll_service *poll;
@@ -76,42 +75,24 @@ static void reload(struct service *s)
 
 /* ---- starting ---- */
 
-static bool start_journal(struct service *s, const struct conf_main *m)
-{
-    uint64_t random;
-    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        log_error("no random name for the journal", L_ERRNO(-errno));
-        return false;
-    }
-    auto_free char *parent = xasprintf("%s/journal", m->state_dir);
-    auto_free char *dir = xasprintf("%s/%016llx", parent, (unsigned long long)random);
-    int r = journal_open(
-        &(struct journal_options){.dir = dir, .record_max_bytes = intake_record_max(m->callback.body_bytes)},
-        &s->journal);
-    if (r < 0) {
-        log_error("journal cannot be opened", L_STR("dir", dir), L_ERRNO(r));
-        return false;
-    }
-    s->drain = drain_start(s->gateways, s->journal, parent);
-    return true;
-}
-
 static bool start_intake(struct service *s, const struct conf_main *m)
 {
     auto_free char *why = NULL;
-    if (!start_journal(s, m))
+    const struct drain_options drain = {.broker = callback_mq_options(m, "callback drain"),
+                                        .shards = (unsigned)MAX_OF(m->broker.update_shards, 1),
+                                        .state_dir = m->state_dir,
+                                        .record_max_bytes = intake_record_max(m->callback.body_bytes)};
+    if (drain_open(&drain, &s->drain) < 0)
         return false;
-    s->intake = intake_start(&(struct intake_options){.gateways = s->gateways,
-                                                      .journal = s->journal,
-                                                      .drain = s->drain,
-                                                      .ready = live_ready,
-                                                      .ready_arg = s->live},
-                             &why);
+    s->intake = intake_start(
+        &(struct intake_options){
+            .gateways = s->gateways, .drain = s->drain, .ready = live_ready, .ready_arg = s->live},
+        &why);
     if (!s->intake) {
         log_error("intake cannot be started", L_STR("error", why));
         return false;
     }
-    s->poll = poll_start(s->gateways, s->journal, s->drain);
+    s->poll = poll_start(s->gateways, s->drain);
     live_watch_intake(s->live, s->intake, s->drain, s->poll);
     log_info("intake listens", L_STR("address", m->callback.listen), L_INT("port", intake_port(s->intake)));
     return true;
@@ -144,11 +125,7 @@ static void stop_all(struct service *s)
     intake_free(s->intake);
     if (s->poll)
         poll_join(s->poll);
-    if (s->drain) {
-        drain_stop(s->drain, DRAIN_STOP_MS);
-        drain_join(s->drain);
-    }
-    journal_close(s->journal);
+    drain_close(s->drain, DRAIN_STOP_MS);
     if (s->sweep) {
         sweep_stop(s->sweep);
         forward_stop(s->forward);

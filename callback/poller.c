@@ -37,7 +37,6 @@ struct poller { /* one address */
 struct poll_service {
     pthread_t thread;
     struct gateways_now *gateways;
-    struct journal *journal;
     struct drain *drain;
     struct gateways *conf; /* that the pollers are of */
     struct poller *pollers;
@@ -141,7 +140,7 @@ static bool keep(struct poll_service *s, struct poller *p, const struct parsed *
     buf_add(&record, parsed->records.data, parsed->records.len);
     int r = record.overflowed || parsed->records.overflowed
                 ? -EMSGSIZE
-                : journal_append(s->journal, record.data, record.len);
+                : journal_append(drain_own(s->drain), record.data, record.len);
     if (r == 0) {
         drain_wake(s->drain);
         return true;
@@ -275,11 +274,10 @@ static void *poll_thread(void *arg)
     return NULL;
 }
 
-struct poll_service *poll_start(struct gateways_now *gateways, struct journal *journal, struct drain *drain)
+struct poll_service *poll_start(struct gateways_now *gateways, struct drain *drain)
 {
     struct poll_service *s = xcalloc(1, sizeof(*s));
     s->gateways = gateways;
-    s->journal = journal;
     s->drain = drain;
     int r = pthread_create(&s->thread, NULL, poll_thread, s);
     if (r != 0) {

@@ -3,11 +3,11 @@
  * database nor broker. A kill in between fetches a page twice, and equal tellings are one. One thread for all
  * gateways. */
 #pragma once
-#include "callback/drain.h"
 #include "callback/gateways.h"
+#include "lib/drain.h"
 
 struct poll_service;
-struct poll_service *poll_start(struct gateways_now *gateways, struct journal *journal, struct drain *drain);
+struct poll_service *poll_start(struct gateways_now *gateways, struct drain *drain);
 void poll_stop(struct poll_service *p);
 void poll_join(struct poll_service *p); /* frees it */
 void poll_put_figures(struct poll_service *p, struct figures *f);

@@ -1,5 +1,5 @@
 /* The sweeper's thread: holds the lock, runs what is due, and publishes what was found. */
-#include "callback/drain.h"
+#include "lib/drain.h"
 #include "callback/options.h"
 #include "callback/sweep_internal.h"
 #include "callback/words.h"

@@ -1,7 +1,7 @@
 /* smschain quarantine: what gateways have posted and nobody could read. After its format is mended a body is
  * read again by the reader of the intake itself, and what is understood is told as if it had just come, with
  * its own time of receipt: into the outbox and out of quarantine in one transaction. */
-#include "callback/drain.h"
+#include "lib/drain.h"
 #include "callback/inbound.h"
 #include "callback/report.h"
 #include "ctl/ctl.h"

@@ -1,8 +1,7 @@
 /* Rounds: read what waits up to a bound, pack it into chunks by shard, publish, wait until every chunk is
  * confirmed, then confirm to the journal. A crash between the last two publishes a round twice, which changes
  * nothing. */
-#include "callback/drain.h"
-#include "callback/options.h"
+#include "lib/drain.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
 #include "lib/log.h"
@@ -12,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 
 #define ROUND_REPORTS  5000
 #define ROUND_BYTES    ((size_t)1 << 20)
@@ -28,7 +28,7 @@ struct open_chunk { /* of one shard and kind */
 };
 struct drain {
     pthread_t thread;
-    struct gateways *start;
+    struct mq_options broker;
     struct mq_publisher *publisher;
     struct journal *journal;
     char *parent;
@@ -189,9 +189,8 @@ static void forget_round(struct drain *d)
  * be there twice. */
 static void new_publisher(struct drain *d)
 {
-    struct mq_options o = callback_mq_options(&gateways_conf(d->start)->main, "callback drain");
     mq_publisher_free(d->publisher);
-    d->publisher = mq_publisher_new(&o, NULL);
+    d->publisher = mq_publisher_new(&d->broker, NULL);
     d->published = 0;
 }
 
@@ -324,13 +323,35 @@ static void *drain_thread(void *arg)
     }
 }
 
-struct drain *drain_start(struct gateways_now *gateways, struct journal *own, const char *journal_parent)
+/* ---- opening and closing ---- */
+
+static int open_journal(const struct drain_options *o, const char *parent, struct journal **ret)
 {
+    uint64_t random;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        log_error("no random name for the journal", L_ERRNO(-errno));
+        return -EIO;
+    }
+    auto_free char *dir = xasprintf("%s/%016llx", parent, (unsigned long long)random);
+    int r = journal_open(&(struct journal_options){.dir = dir, .record_max_bytes = o->record_max_bytes}, ret);
+    if (r < 0)
+        log_error("journal cannot be opened", L_STR("dir", dir), L_ERRNO(r));
+    return r;
+}
+
+int drain_open(const struct drain_options *o, struct drain **ret)
+{
+    struct journal *journal;
+    auto_free char *parent = xasprintf("%s/journal", o->state_dir);
+    int r = open_journal(o, parent, &journal);
+    if (r < 0)
+        return r;
     struct drain *d = xcalloc(1, sizeof(*d));
-    d->start = gateways_now_get(gateways);
-    d->journal = own;
-    d->parent = xstrdup(journal_parent);
-    d->shards = (unsigned)MAX_OF(gateways_conf(d->start)->main.broker.update_shards, 1);
+    d->broker = o->broker;
+    d->journal = journal;
+    d->parent = parent;
+    parent = NULL;
+    d->shards = MAX_OF(o->shards, 1u);
     d->chunks = xcalloc(d->shards, 2 * sizeof(*d->chunks));
     d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     new_publisher(d);
@@ -338,7 +359,13 @@ struct drain *drain_start(struct gateways_now *gateways, struct journal *own, co
         log_error("drain thread cannot be started", L_ERRNO(-errno));
         abort();
     }
-    return d;
+    *ret = d;
+    return 0;
+}
+
+struct journal *drain_own(const struct drain *d)
+{
+    return d->journal;
 }
 
 void drain_wake(struct drain *d)
@@ -346,19 +373,17 @@ void drain_wake(struct drain *d)
     (void)!eventfd_write(d->event_fd, 1); /* fails only where it is readable anyway */
 }
 
-void drain_stop(struct drain *d, int64_t deadline_ms)
+void drain_close(struct drain *d, int64_t deadline_ms)
 {
+    if (!d)
+        return;
     d->stop_by_ms = clock_mono_ms() + deadline_ms;
     d->stopping = true;
     drain_wake(d);
-}
-
-void drain_join(struct drain *d)
-{
     pthread_join(d->thread, NULL);
+    journal_close(d->journal);
     forget_round(d);
     mq_publisher_free(d->publisher);
-    gateways_unref(d->start);
     for (unsigned i = 0; i < 2 * d->shards; i++)
         buf_deinit(&d->chunks[i].body);
     close(d->event_fd);
