@@ -128,6 +128,8 @@ class Gateway(Process):
     def __init__(self, chain, name="gateway", knobs=None):
         self.port, self.control_port = servers.free_port(chain.ports), 0
         chain.ports.add(self.port)
+        self.smpp_port = servers.free_port(chain.ports)
+        chain.ports.add(self.smpp_port)
         self.submit_log = os.path.join(chain.dir, f"{name}-submits.log")
         self.report_log = os.path.join(chain.dir, f"{name}-reports.log")
         self.knobs = knobs or {}
@@ -139,8 +141,8 @@ class Gateway(Process):
             self.control_port = servers.free_port(self.chain.ports)
             self.chain.ports.add(self.control_port)
         self.command = [
-            os.path.join(self.chain.build, "test/sim/fake-gateway"), "--port", str(self.port), "--control-port",
-            str(self.control_port), "--log", self.submit_log, "--report-log", self.report_log]
+            os.path.join(self.chain.build, "test/sim/fake-gateway"), "--port", str(self.port), "--smpp-port", str(self.smpp_port),
+            "--control-port", str(self.control_port), "--log", self.submit_log, "--report-log", self.report_log]
         for name, value in {**self.chain.gateway_logins(), **self.knobs}.items():
             self.command += ["--set", f"{name}={value}"]
         super().start(**more)

@@ -41,6 +41,21 @@ class Checks:
     def all_reports(self):
         return [r for g in self.gateways() for r in g.reports()]
 
+    @staticmethod
+    def messages_of(submits):
+        """How many messages they are: the parts of one count once, by its most often accepted part."""
+        whole, parts = 0, collections.Counter()
+        for s in submits:
+            if is_part(s):
+                parts[(s["gateway"], s["number"], s["reference"])] += 1
+            else:
+                whole += 1
+        most = collections.Counter()
+        for (gateway, number, reference), n in parts.items():
+            key = (gateway, number, reference.rpartition("/")[0])
+            most[key] = max(most[key], n)
+        return whole + sum(most.values())
+
     # ---- at rest? ----
 
     def queue_depths(self):
@@ -83,15 +98,16 @@ class Checks:
         """No message reaches a gateway twice."""
         texts, messages = collections.Counter(), collections.Counter()
         for s in self.all_submits():
-            texts[(s["number"], s["text"])] += 1
-            if s["reference"]:
+            part = s["reference"] if is_part(s) else None  # two parts of a message may have the same text
+            texts[(s["number"], s["text"], part)] += 1
+            if s["reference"] and not part:
                 messages[s["reference"].split(".")[0]] += 1
         twice = [k for k, n in texts.items() if n > 1] + [k for k, n in messages.items() if n > 1]
         assert not twice, f"I1: {len(twice)} messages were accepted twice, such as {twice[:3]}"
         for gateway in self.gateways():
             if gateway.alive:
                 assert gateway.counters()["duplicates"] == 0, f"I1: {gateway.name} counts {gateway.counters()}"
-        accepted = sum(texts.values())
+        accepted = self.messages_of(self.all_submits())
         known = self.value("SELECT count(*) FROM message WHERE state NOT IN (0, 40, 41, 42, 43)")
         assert accepted <= known, f"I1: gateways accepted {accepted} messages, only {known} were ever submitted"
 
@@ -135,7 +151,7 @@ class Checks:
         """({sms_id: [states]}, reports whose message is not known)"""
         known, references = self._by_msg_id(), {}
         for s in self.all_submits():
-            if s["reference"]:
+            if s["reference"] and not is_part(s):
                 references[(s["gateway"], s["msg_id"], s["number"])] = int(s["reference"].split(".")[0])
         by_message, unknown = collections.defaultdict(list), []
         for report in self.all_reports():
@@ -230,6 +246,11 @@ class Checks:
             if process.alive and not is_sanitized(process.command[0]):
                 peak = process.memory()
                 assert peak <= limit, f"I8: {process.name} took {peak >> 20} MiB"
+
+
+def is_part(submit):
+    """Of a longer message: the log has seg:REFERENCE/TOTAL/NUMBER."""
+    return (submit["reference"] or "").startswith("seg:")
 
 
 def digit_runs(line):

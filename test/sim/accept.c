@@ -11,16 +11,34 @@ static struct seen references, texts;
 
 enum { NEW_MESSAGE = 0, KNOWN_REFERENCE = 1, KNOWN_TEXT = 2 };
 
-/* Enters a message and says by what it was known already. */
+static bool is_part(const char *reference)
+{
+    return strncmp(reference, "seg:", 4) == 0;
+}
+
+/* Enters a message and says by what it was known already. A part's reference says nothing by itself, and two
+ * parts of one message may have the same text. */
 static int remember(const char *gateway, const char *number, const char *reference, uint64_t text_hash)
 {
     int known = NEW_MESSAGE;
     uint64_t where = sim.cross_gateway ? 0 : hash_of(2, gateway, strlen(gateway));
-    if (*reference != '-' && seen_before(&references, hash_of(1, reference, strlen(reference))))
+    uint64_t by_reference = hash_of(1, reference, strlen(reference));
+    if (is_part(reference))
+        where ^= by_reference;
+    else if (*reference != '-' && seen_before(&references, by_reference))
         known |= KNOWN_REFERENCE;
     if (sim.count_text && seen_before(&texts, hash_of(text_hash ^ where, number, strlen(number))))
         known |= KNOWN_TEXT;
     return known;
+}
+
+/* The parts of one message, put together, may be a message that was accepted before, whole or in others. */
+static int remember_whole(const char *gateway, const char *number, const char *reference, const char *text)
+{
+    auto_buf whole = {0};
+    if (!parts_whole(gateway, number, reference, text, &whole))
+        return NEW_MESSAGE;
+    return remember(gateway, number, "-", hash_of(0, whole.data, whole.len));
 }
 
 /* What an earlier process with this log has accepted counts as accepted: a restart of the gateway forgets
@@ -99,6 +117,7 @@ void log_close(void)
     if (report_log != NULL)
         fclose(report_log);
     buf_deinit(&log_lines);
+    parts_free();
     free(references.slots);
     free(texts.slots);
 }
@@ -206,6 +225,10 @@ void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a)
         n->first_submit_ms = loop_now_ms();
     n->last_submit_ms = loop_now_ms();
     int known = remember(g->name, a->number, reference, text_hash);
+    if (is_part(reference)) {
+        n->parts++;
+        known |= remember_whole(g->name, a->number, reference, a->text);
+    }
     n->duplicates_reference += (known & KNOWN_REFERENCE) != 0;
     n->duplicates_text += (known & KNOWN_TEXT) != 0;
     n->duplicates += known != NEW_MESSAGE;

@@ -79,6 +79,8 @@ bool inbound_order(struct http_request *r, struct buf *why)
     const char *name = form_value(&f, "gateway"), *count = form_value(&f, "count");
     const char *at = form_value(&f, "at_ms"), *id = form_value(&f, "id");
     struct gateway *g = gateway_named(name, strlen(name));
+    if (g != NULL && g->speaks_smpp)
+        return smpp_inbound_order(g, &f, why);
     auto_free char *url = g != NULL ? inbound_url(g) : NULL;
     if (url == NULL) {
         buf_add_str(why, "that gateway has no report_url with /report/ in it\n");

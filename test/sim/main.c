@@ -1,5 +1,6 @@
-/* fake-gateway: one process that plays any number of SMS gateways over HTTP, for tests and the quickstart. It
- * logs and counts what it accepts, posts reports back, and misbehaves as its knobs say while it runs. */
+/* fake-gateway: one process that plays any number of SMS gateways over HTTP and SMPP, for tests and the
+ * quickstart. It logs and counts what it accepts, posts reports back, and misbehaves as its knobs say while
+ * it runs. */
 #include "lib/clock.h"
 #include "test/sim/sim.h"
 #include <arpa/inet.h>
@@ -12,8 +13,9 @@
 #include <sys/socket.h>
 
 struct sim_options sim = {.cross_gateway = true, .count_text = true, .listen = true};
-static int epoll_fd = -1, listen_fd = -1, control_fd = -1;
-static uint16_t port;
+static int epoll_fd = -1, listen_fd = -1, control_fd = -1, smpp_fd = -1;
+static uint16_t port, smpp_port;
+static bool plays_smpp;
 static int64_t now_ms;
 static void **later;
 static size_t later_count, later_room;
@@ -72,21 +74,33 @@ static int bound_socket(uint16_t *inout_port, bool listens)
     return fd;
 }
 
+static void bind_again(int *fd, uint16_t *inout_port)
+{
+    close(*fd);
+    *fd = bound_socket(inout_port, sim.listen);
+    if (*fd < 0) {
+        fprintf(stderr, "fake-gateway: port %u: %s\n", *inout_port, strerror(-*fd));
+        exit(1);
+    }
+}
+
 void sim_listen(bool on)
 {
     if (on == sim.listen)
         return;
     sim.listen = on;
-    close(listen_fd);
-    listen_fd = bound_socket(&port, on);
-    if (listen_fd < 0) {
-        fprintf(stderr, "fake-gateway: port %u: %s\n", port, strerror(-listen_fd));
-        exit(1);
-    }
+    bind_again(&listen_fd, &port);
     if (on)
         server_open(listen_fd, 0);
     else
         server_close_idle();
+    if (!plays_smpp)
+        return;
+    bind_again(&smpp_fd, &smpp_port);
+    if (on)
+        smpp_open(smpp_fd);
+    else
+        smpp_close_idle();
 }
 
 static struct watch signals_watch;
@@ -121,6 +135,7 @@ static void run(void)
         log_flush(); /* what was accepted is in the log before an answer or a report of it leaves */
         server_flush();
         poster_push_all();
+        smpp_flush();
         free_later_now();
     }
 }
@@ -129,32 +144,41 @@ static void help(void)
 {
     struct buf knobs = {0};
     knobs_help(&knobs);
-    printf("Usage: fake-gateway [OPTION]…\n"
-           "Plays SMS gateways over HTTP on 127.0.0.1.\n\n"
-           "  --port N              0 (default): a free one; the first line printed says which\n"
-           "  --control-port N      the same; /control is answered there also while the gateway refuses "
-           "connections\n"
-           "  --log FILE            appended: time_ms, gateway, msg_id, number, reference or -, hash of the "
-           "text\n"
-           "  --report-url-alpha URL, --report-url-beta URL\n"
-           "  --set NAME=VALUE      a knob, as in POST /control\n"
-           "  --help\n\n"
-           "GET  /send?content=TEXT&mobile=N1,N2      gateway alpha (/g/NAME/send: gateway NAME)\n"
-           "POST /v2/messages                         gateway beta (/g/NAME/v2/messages)\n"
-           "GET  /cgi-bin/sendsms?username=U&…        gateway kannel\n"
-           "POST /2010-04-01/Accounts/U/Messages.json gateway twilio-like\n"
-           "POST /sms/2/text/advanced                 gateway infobip-like\n"
-           "GET  /?Action=SendSms&…&Signature=S       gateway aliyun-like\n"
-           "GET  /query?mobile=N, /reports?after=N    alpha, with the knob follow: what became of a message, and all of\n"
-           "                                          them behind a cursor; of beta /v2/messages?ref=R, /v2/reports?after=N\n"
-           "GET  /control, /control/counters          JSON; POST /control?NAME=VALUE&… turns knobs\n"
-           "POST /control/inbound?gateway=NAME&from=NUMBER&text=TEXT[&to=…&id=…&at_ms=…&count=N]   a message "
-           "from a "
-           "phone, posted to the gateway's report_url with /inbound/ in it\n\n"
-           "Knobs: NAME for all gateways, GATEWAY.NAME for one. A share is 0 to 1, or nN: the next N of each "
-           "gateway.\n%s"
-           "Exit codes: 0 ended by a signal, 1 no port or log, 2 usage.\n",
-           knobs.data);
+    printf(
+        "Usage: fake-gateway [OPTION]…\n"
+        "Plays SMS gateways over HTTP and SMPP on 127.0.0.1.\n\n"
+        "  --port N              0 (default): a free one; the first line printed says which\n"
+        "  --control-port N      the same; /control is answered there also while the gateway refuses "
+        "connections\n"
+        "  --smpp-port N         the same; without it no SMPP is spoken\n"
+        "  --log FILE            appended: time_ms, gateway, msg_id, number, reference or -, hash of the "
+        "text;\n"
+        "                        of a part of a longer message its own text, and seg:REFERENCE/TOTAL/NUMBER\n"
+        "  --report-url-alpha URL, --report-url-beta URL\n"
+        "  --set NAME=VALUE      a knob, as in POST /control\n"
+        "  --help\n\n"
+        "GET  /send?content=TEXT&mobile=N1,N2      gateway alpha (/g/NAME/send: gateway NAME)\n"
+        "POST /v2/messages                         gateway beta (/g/NAME/v2/messages)\n"
+        "GET  /cgi-bin/sendsms?username=U&…        gateway kannel\n"
+        "POST /2010-04-01/Accounts/U/Messages.json gateway twilio-like\n"
+        "POST /sms/2/text/advanced                 gateway infobip-like\n"
+        "GET  /?Action=SendSms&…&Signature=S       gateway aliyun-like\n"
+        "GET  /query?mobile=N, /reports?after=N    alpha, with the knob follow: what became of a message, "
+        "and all of\n"
+        "                                          them behind a cursor; of beta /v2/messages?ref=R, "
+        "/v2/reports?after=N\n"
+        "SMPP 3.4                                  the gateway whose name is the system_id\n"
+        "GET  /control, /control/counters          JSON; POST /control?NAME=VALUE&… turns knobs\n"
+        "POST /control/inbound?gateway=NAME&from=NUMBER&text=TEXT[&to=…&id=…&at_ms=…&count=N]   a message "
+        "from a "
+        "phone, posted to the gateway's report_url with /inbound/ in it; over SMPP a deliver_sm\n"
+        "                                          [&way=0…3: udh8, udh16, sar, payload &parts=2,1: only "
+        "these,\n"
+        "                                          so &alphabet=N &reference=N]\n\n"
+        "Knobs: NAME for all gateways, GATEWAY.NAME for one. A share is 0 to 1, or nN: the next N of each "
+        "gateway.\n%s"
+        "Exit codes: 0 ended by a signal, 1 no port or log, 2 usage.\n",
+        knobs.data);
     buf_deinit(&knobs);
 }
 
@@ -181,6 +205,7 @@ static void read_arguments(int argc, char **argv, struct arguments *a)
                                             {"report-url-beta", required_argument, NULL, 'b'},
                                             {"set", required_argument, NULL, 's'},
                                             {"report-log", required_argument, NULL, 'r'},
+                                            {"smpp-port", required_argument, NULL, 'm'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -189,6 +214,9 @@ static void read_arguments(int argc, char **argv, struct arguments *a)
             port = (uint16_t)atoi(optarg);
         } else if (o == 'c') {
             a->control_port = (uint16_t)atoi(optarg);
+        } else if (o == 'm') {
+            smpp_port = (uint16_t)atoi(optarg);
+            plays_smpp = true;
         } else if (o == 'l') {
             a->log = optarg;
         } else if (o == 'r') {
@@ -224,8 +252,10 @@ int main(int argc, char **argv)
     open_signals();
     listen_fd = bound_socket(&port, true);
     control_fd = bound_socket(&a.control_port, true);
-    if (listen_fd < 0 || control_fd < 0) {
-        fprintf(stderr, "fake-gateway: %s\n", strerror(listen_fd < 0 ? -listen_fd : -control_fd));
+    if (plays_smpp)
+        smpp_fd = bound_socket(&smpp_port, true);
+    if (listen_fd < 0 || control_fd < 0 || (plays_smpp && smpp_fd < 0)) {
+        fprintf(stderr, "fake-gateway: %s\n", strerror(-MIN_OF(MIN_OF(listen_fd, control_fd), smpp_fd)));
         return 1;
     }
     if (a.log != NULL)
@@ -235,10 +265,13 @@ int main(int argc, char **argv)
     server_open(listen_fd, 0);
     server_open(control_fd, 1);
     poster_start();
-    printf("port=%u control_port=%u\n", port, a.control_port);
+    if (plays_smpp)
+        smpp_open(smpp_fd);
+    printf("port=%u control_port=%u smpp_port=%u\n", port, a.control_port, smpp_port);
     fflush(stdout);
     run();
     server_free();
+    smpp_free();
     poster_free();
     reports_free();
     follow_free();

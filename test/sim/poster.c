@@ -73,30 +73,35 @@ static void give_back(struct gateway *g, struct report *batch)
     }
 }
 
-static void batch_ends(struct link *l, bool posted)
+void reports_end(struct gateway *g, struct report *batch, bool taken)
 {
-    struct report *batch = l->batch;
-    l->batch = NULL;
     for (struct report *r = batch; r != NULL; r = r->next) {
         if (r->held_conn != 0)
-            conn_let_go(r->held_conn);
+            (r->kind == REPORT_SMPP ? smpp_let_go : conn_let_go)(r->held_conn);
         r->held_conn = 0;
     }
-    if (!posted) {
-        give_back(l->gateway, batch);
+    if (!taken) {
+        give_back(g, batch);
         return;
     }
     while (batch != NULL) {
         struct report *r = batch;
         batch = r->next;
         if (r->inbound != NULL) {
-            l->gateway->counters.inbound_posted++;
+            g->counters.inbound_posted++;
         } else {
-            l->gateway->counters.reports_posted++;
+            g->counters.reports_posted++;
             report_log_add(r);
         }
         report_free(r);
     }
+}
+
+static void batch_ends(struct link *l, bool posted)
+{
+    struct report *batch = l->batch;
+    l->batch = NULL;
+    reports_end(l->gateway, batch, posted);
 }
 
 static void link_fails(struct link *l)
@@ -223,25 +228,38 @@ static struct link *free_link(struct gateway *g)
     return l;
 }
 
+struct report *report_take_ready(struct gateway *g)
+{
+    struct report *r = g->ready;
+    if (r == NULL)
+        return NULL;
+    g->ready = r->next;
+    g->ready_count--;
+    if (g->ready == NULL)
+        g->ready_end = &g->ready;
+    r->next = NULL;
+    return r;
+}
+
 static void take_batch(struct gateway *g, struct link *l)
 {
     struct report **end = &l->batch;
     int64_t max = MAX_OF(g->knobs.batch, 1);
     const struct report *first = g->ready;
     while (g->ready != NULL && max-- > 0 && (g->ready == first || report_may_join(first, g->ready))) {
-        *end = g->ready;
-        g->ready = g->ready->next;
-        g->ready_count--;
-        (*end)->next = NULL;
+        *end = report_take_ready(g);
         end = &(*end)->next;
     }
-    if (g->ready == NULL)
-        g->ready_end = &g->ready;
 }
 
 static void push(struct gateway *g)
 {
     while (g->ready != NULL && !g->retry_waits) {
+        if (g->ready->kind >= REPORT_SMPP) {
+            if (!smpp_deliver(g))
+                return;
+            continue;
+        }
         struct link *l = free_link(g);
         if (l == NULL)
             return;

@@ -149,6 +149,8 @@ bool report_can_say(enum report_kind kind, int64_t mask, enum fate *inout_fate)
         *inout_fate = FATE_UNDELIVERED;
     if (kind == REPORT_KANNEL)
         return (mask & bits[*inout_fate]) != 0;
+    if (kind == REPORT_SMPP) /* registered_delivery, bits 1 and 0 [5.2.17] */
+        return (mask & 3) == 1 || ((mask & 3) == 2 && *inout_fate > FATE_DELIVERED);
     return kind != REPORT_ALIYUN || *inout_fate != FATE_ACCEPTED;
 }
 

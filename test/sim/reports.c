@@ -57,8 +57,10 @@ static void plan(struct gateway *g, const struct accepted *a, enum fate fate, in
                          .id = a->id,
                          .held_conn = held_conn,
                          .at_ms = loop_now_ms(),
+                         .smpp_link = a->smpp_link,
                          .fate = (uint8_t)fate,
                          .kind = (uint8_t)a->kind};
+    snprintf(r->sender, sizeof(r->sender), "%s", a->sender != NULL ? a->sender : "");
     snprintf(r->number, sizeof(r->number), "%s", a->number);
     snprintf(r->reference, sizeof(r->reference), "%s", reference != NULL ? reference : "");
     r->url = xstrdup(a->report_url);
@@ -95,13 +97,17 @@ void reports_make(struct gateway *g, struct conn *c, const struct accepted *a)
     struct knobs *k = &g->knobs;
     enum fate fate = choose(k), progress = FATE_ACCEPTED;
     follow_keep(g, a, fate);
-    if (k->reports == 0 || (a->report_url == NULL && *k->report_url == '\0') || share_hits(&k->missing))
+    bool told_where = a->kind == REPORT_SMPP || a->report_url != NULL || *k->report_url != '\0';
+    if (k->reports == 0 || !told_where || share_hits(&k->missing))
         return;
     int64_t at = due_at(k, a->early);
     if (!report_can_say(a->kind, a->report_mask, &fate))
         return;
     uint64_t held = 0;
-    if (a->early) {
+    if (a->early && a->kind == REPORT_SMPP) {
+        smpp_hold(a->smpp_answer);
+        held = a->smpp_answer;
+    } else if (a->early) {
         conn_hold(c);
         held = conn_id(c);
     }

@@ -1,6 +1,7 @@
 /* The fake gateway: what its files share. One thread, one epoll; the gateways it plays differ by the path
- * they are called on (/send, /v2/messages, …; /g/NAME/send: gateway NAME). Everything it accepts stands in
- * its log before the answer leaves, so that log is the truth that the chain tests judge smschain by. */
+ * they are called on (/send, /v2/messages, …; /g/NAME/send: gateway NAME), over SMPP by the system_id.
+ * Everything it accepts stands in its log before the answer leaves, so that log is the truth that the chain
+ * tests judge smschain by. */
 #pragma once
 #include "lib/base.h"
 #include "lib/buf.h"
@@ -76,7 +77,34 @@ bool share_hits(struct share *s);
     INT(report_tries, 1000, "a report is posted at most so often")                                           \
     INT(report_retry_ms, 200, "pause after a post that was not answered 200")                                \
     INT(report_timeout_ms, 10000, "a post without an answer for so long has failed")                         \
-    TEXT(report_url, "where reports go, if the request does not say; none: they are not made")
+    TEXT(report_url, "where reports go, if the request does not say; none: they are not made")               \
+    SMPP_KNOBS(INT, SHARE, TEXT)
+
+/* The others mean the same over SMPP where they can: status is a command_status, drop_… ends the link,
+ * `twice` and `missing` are receipts. */
+#define SMPP_KNOBS(INT, SHARE, TEXT)                                                                         \
+    SHARE(bind_refused, "SMPP: binds refused")                                                               \
+    INT(bind_status, 13, "with this command_status (13: ESME_RBINDFAIL)")                                    \
+    INT(refuse_status, 11, "SMPP: that of numbers refused (11: ESME_RINVDSTADR)")                            \
+    INT(busy_status, 88, "SMPP: that of submits throttled (88: ESME_RTHROTTLED; 20: ESME_RMSGQFUL)")         \
+    INT(window_max, 0, "SMPP: submits above so many without an answer are throttled; 0: never")              \
+    INT(answer_jitter_ms, 0, "SMPP: up to so much more than answer_delay_ms: answers out of order")          \
+    SHARE(enquire_unanswered, "SMPP: enquire_links that are not answered")                                   \
+    INT(enquire_interval_ms, 0, "SMPP: it asks, too; 0: never")                                              \
+    INT(mute, 0, "1: SMPP: it reads on and writes nothing any more")                                         \
+    SHARE(unbind, "SMPP: submits after whose answer it unbinds the link")                                    \
+    SHARE(cut, "SMPP: PDUs that end in the middle, and the link with them:")                                 \
+    TEXT(cut_pdu,                                                                                            \
+         "these: submit_sm, bind_transceiver_resp, … (any end: which it reads, or which it writes)")         \
+    INT(cut_byte, 0, "so many bytes of them pass (of those it reads at least the header)")                   \
+    INT(write_bytes, 0, "SMPP: every write has so many bytes: PDUs are split; 0: all there is, joined")      \
+    INT(join_ms, 0, "SMPP: what it writes is gathered for so long, and leaves joined")                       \
+    INT(alphabet, 0, "SMPP: its default alphabet: 0 GSM 7-bit, 1 the same packed, 2 Latin-1")                \
+    INT(receipt_form, 0,                                                                                     \
+        "SMPP: 0 by text and optional parameters, 1 by text, 2 by parameters, 3 texts that deviate")         \
+    INT(receipt_class, 4, "SMPP: their esm_class; 0: it forgets to say that they are receipts")              \
+    INT(receipt_elsewhere, 0, "1: SMPP: on another bind than the message's, where there is one")             \
+    INT(receipt_window, 100, "SMPP: receipts without an answer on a link, at most")
 
 #define KNOB_INT_MEMBER(name, initial, help) int64_t name;
 #define KNOB_SHARE_MEMBER(name, help)        struct share name;
@@ -106,7 +134,15 @@ struct knobs {
     COUNTER(reports_given_up)                                                                                \
     COUNTER(report_calls)                                                                                    \
     COUNTER(inbound_made)                                                                                    \
-    COUNTER(inbound_posted) /* answered 2xx */
+    COUNTER(inbound_posted) /* answered 2xx */                                                               \
+    COUNTER(parts)          /* of the submits: parts of longer messages */                                   \
+    COUNTER(binds)                                                                                           \
+    COUNTER(binds_refused)                                                                                   \
+    COUNTER(unbinds)         /* by the other side */                                                         \
+    COUNTER(links_lost)      /* ended without an unbind, whoever ended them */                               \
+    COUNTER(enquired)        /* enquire_links that came */                                                   \
+    COUNTER(enquire_answers) /* to its own */                                                                \
+    COUNTER(bad_pdus)
 #define COUNTER_MEMBER(name) int64_t name;
 struct counters {
     COUNTERS(COUNTER_MEMBER)
@@ -125,6 +161,7 @@ struct gateway {
     struct link *links;
     int link_count;
     bool retry_waits; /* a timer will push again */
+    bool speaks_smpp; /* it was bound to */
 };
 struct gateway *gateway_named(const char *name, size_t len); /* makes it; NULL: too many */
 struct gateway *gateway_at(size_t i);                        /* NULL: no more */
@@ -215,6 +252,8 @@ struct accepted {
     const char *request_reference;         /* where it names the request, not the message; NULL: none */
     const char *report_url;                /* NULL: the knob's */
     int64_t report_mask;                   /* kannel: which reports are asked for */
+    const char *sender;                    /* over SMPP; else NULL */
+    uint64_t smpp_link, smpp_answer;       /* the latter 0: nothing can wait for it */
     bool early;
     enum report_kind {
         REPORT_LIST,
@@ -224,9 +263,12 @@ struct accepted {
         REPORT_INFOBIP,
         REPORT_ALIYUN,
         REPORT_INBOUND_FORM, /* messages from phones go the same way */
-        REPORT_INBOUND_JSON
+        REPORT_INBOUND_JSON,
+        REPORT_SMPP, /* these two over the link */
+        REPORT_INBOUND_SMPP
     } kind;
 };
+/* c: NULL over SMPP. */
 void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a);
 void gateway_answer(struct gateway *g, struct conn *c, int status, const struct buf *body, const char *type);
 void gateway_refuse(struct gateway *g, struct conn *c, const struct answer *a); /* the same for a constant */
@@ -244,26 +286,35 @@ struct seen {
 bool seen_before(struct seen *s, uint64_t hash); /* and remembers it */
 uint64_t hash_of(uint64_t seed, const void *data, size_t len);
 
+/* ---- parts.c: parts of longer messages, until all of one are there ---- */
+/* The reference as the log has it: seg:REFERENCE/TOTAL/NUMBER. True: that was the last one, the text is in
+ * *out. */
+bool parts_whole(const char *gateway, const char *number, const char *reference, const char *text,
+                 struct buf *out);
+void parts_free(void);
+
 /* ---- reports ---- */
 enum fate { FATE_ACCEPTED, FATE_DELIVERED, FATE_UNDELIVERED, FATE_EXPIRED, FATE_REJECTED };
 struct report {
     struct report *next;
     struct gateway *gateway;
-    uint64_t id, held_conn; /* held_conn: its answer waits for this post; 0 none */
+    uint64_t id, held_conn; /* held_conn: its answer waits for this post; 0 none (SMPP: the answer's id) */
+    uint64_t smpp_link;     /* that the message came by */
     int64_t at_ms;
     int32_t tries;
     uint8_t fate, kind;
     char number[NUMBER_TEXT_SIZE];
-    char reference[REFERENCE_SIZE];
+    char reference[REFERENCE_SIZE], sender[NUMBER_TEXT_SIZE];
     char *url;     /* NULL: the gateway's knob */
-    char *inbound; /* not NULL: no report, but a message from a phone, ready to be posted */
+    char *inbound; /* not NULL: no report, but a message from a phone, ready to be posted, or a whole PDU */
 };
 /* inbound.c: posts a message from a phone, as the form of the request says. False: why not. */
 bool inbound_order(struct http_request *r, struct buf *why);
 void report_free(struct report *r);
 const char *report_url(const struct report *r);
 /* follow.c: what became of messages, for those who ask. False: that is no such address. */
-bool follow_request(struct conn *c, struct http_request *r, const char *path, const char *name, size_t name_len);
+bool follow_request(struct conn *c, struct http_request *r, const char *path, const char *name,
+                    size_t name_len);
 void follow_keep(struct gateway *g, const struct accepted *a, enum fate fate);
 void follow_free(void);
 void reports_make(struct gateway *g, struct conn *c, const struct accepted *a);
@@ -281,6 +332,20 @@ bool report_was_taken(const struct report *first, int status, const char *body);
 
 /* ---- poster.c: keep-alive connections to the report addresses ---- */
 void report_ready(struct report *r);
+struct report *report_take_ready(struct gateway *g); /* the first one; NULL: none */
+/* How posting them went, each answered for at last. */
+void reports_end(struct gateway *g, struct report *batch, bool taken);
 void poster_push_all(void);
 void poster_start(void);
 void poster_free(void);
+
+/* ---- SMPP (smpp_*.c) ---- */
+void smpp_open(int fd);
+void smpp_flush(void); /* sends what this turn has written */
+void smpp_close_idle(void);
+void smpp_free(void);
+bool smpp_deliver(struct gateway *g); /* the first report that is ready. False: not now */
+void smpp_hold(uint64_t answer);
+void smpp_let_go(uint64_t answer);
+/* A message from a phone over the links of a gateway. False: why not. */
+bool smpp_inbound_order(struct gateway *g, const struct form *f, struct buf *why);
