@@ -1,5 +1,5 @@
-/* Field by field: a loaded configuration has no other form in which it could be compared. Reports are not
- * dispatch's. */
+/* Field by field: a loaded configuration has no other form in which it could be compared. Reports are
+ * dispatch's only where they come over the gateway's own link. */
 #include "dispatch/same.h"
 
 static bool str(const char *a, const char *b)
@@ -77,6 +77,9 @@ bool same_gateway(const struct conf_gateway *a, const struct conf_gateway *b)
     if (!str(a->name, b->name) || !str(a->driver, b->driver) || !str(a->sender, b->sender) ||
         !same_http(&a->http, &b->http) || !same_limits(a, b) || !same_request(&a->request, &b->request) ||
         !same_sign(&a->sign, &b->sign))
+        return false;
+    if (strcmp(a->driver, "http") != 0 &&
+        (!conf_gateway_key_same(a, b, "smpp") || !conf_gateway_key_same(a, b, "report")))
         return false;
     return same_answers(a->answers, a->answer_count, b->answers, b->answer_count) &&
            same_results(&a->results, &b->results);

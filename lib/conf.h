@@ -304,6 +304,23 @@ struct conf_poll { /* reports, or inbound messages, that are fetched; read by th
     int64_t interval_ms;
 };
 
+struct conf_smpp { /* driver smpp */
+    struct str_list address; /* HOST:PORT, tried in turn */
+    char *system_id, *password, *system_type;
+    bool separate;          /* a transmitter and a receiver instead of a transceiver */
+    int64_t binds;          /* links, or pairs of them */
+    bool tls;
+    struct conf_http http;  /* only its tls */
+    int64_t source_ton, source_npi; /* -1: by the sender */
+    int64_t dest_ton, dest_npi;
+    char *service_type;
+    int alphabet, long_way; /* enum smpp_alphabet, enum smpp_long (dispatch/smpp_text.h) */
+    int64_t segments_max;
+    int64_t registered_delivery;
+    bool validity, receipt_any_class;
+    int64_t enquire_link_ms, dead_after_ms, bind_timeout_ms, reconnect_base_ms, reconnect_max_ms;
+};
+
 struct conf_price { /* of one segment to numbers that begin so; the longest prefix counts */
     char *prefix;   /* E.164 without plus; "" : any */
     char *price;    /* "0.0425": at most 6 places */
@@ -315,7 +332,7 @@ bool conf_price_micro(const char *text, int64_t *ret); /* in millionths, exact; 
 
 struct conf_gateway {
     char *name, *file;
-    char *driver;          /* "http" */
+    char *driver;          /* "http" "smpp" */
     int64_t rate;          /* messages a second over all its dispatchers */
     int64_t window;        /* unanswered messages over all its dispatchers */
     int64_t dispatchers;   /* 1 */
@@ -326,6 +343,7 @@ struct conf_gateway {
     char *sender;
     struct conf_http http;
     struct conf_sign sign;
+    struct conf_smpp smpp;       /* driver smpp */
     struct conf_request request; /* driver http */
     struct conf_answer *answers;
     size_t answer_count;
@@ -377,6 +395,8 @@ const struct conf_rule *conf_rule(const struct conf *c, const char *name); /* NU
 const struct conf_template *conf_template(const struct conf *c, const char *name);
 const struct conf_gateway *conf_gateway(const struct conf *c, const char *name);
 const struct conf_source *conf_source(const struct conf *c, const char *name);
+/* Is this key of the two files (a section, a list with all that is below it) the same? */
+bool conf_gateway_key_same(const struct conf_gateway *a, const struct conf_gateway *b, const char *key);
 
 /* Checks that need more than the table: set by programs that link the checker (all of them do for `smschain check`).
  * Each returns true, or false with a message for a person and, in *ret_line, the line (from 1) within the value. */

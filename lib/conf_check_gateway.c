@@ -113,6 +113,61 @@ static void check_answers(struct conf_checking *k, const struct conf_gateway *g)
                       "answer: no line is 'accepted', so every message would be in doubt");
 }
 
+/* ---- drivers ---- */
+
+static bool given(const struct conf_checking *k, const char *name)
+{
+    auto_free char *file = xasprintf("%s_file", name);
+
+    return at(k, name) || at(k, file);
+}
+
+/* Each driver has sections of its own; those of another would be passed over in silence. */
+static void check_driver_keys(struct conf_checking *k, const struct conf_gateway *g)
+{
+    for (const struct conf_key *key = conf_tables[CONF_KIND_GATEWAY].keys; key->name; key++) {
+        if (!key->driver)
+            continue;
+        bool ours = !strcmp(key->driver, g->driver);
+        if (ours && key->required && !given(k, key->name))
+            conf_error_at(k->report, k->file, k->file->root, "key '%s' is missing. %.*s", key->name,
+                          conf_key_about(key), key->help);
+        else if (!ours && given(k, key->name))
+            conf_error_at(k->report, k->file, at(k, key->name),
+                          "%s: belongs to driver: %s; this is driver: %s", key->name, key->driver, g->driver);
+    }
+}
+
+/* What comes over the gateway's own link has no format and nobody to authenticate; these keys count there
+ * too. With any other its gateway posts as well, as one over HTTP does. */
+static bool only_over_link(const struct conf_checking *k, const char *section)
+{
+    static const char *const keys[] = {"id", "answer_id", "states", "time_zone", "forward_url"};
+    const struct conf_node *n = at(k, section);
+    size_t known = 0;
+
+    for (size_t i = 0; n && n->type == CONF_NODE_MAP && i < COUNT_OF(keys); i++)
+        known += conf_node_at(n, keys[i]) != NULL;
+    return n && n->type == CONF_NODE_MAP && known == n->count;
+}
+
+static void check_posts(struct conf_checking *k, const struct conf_gateway *g)
+{
+    bool http = !strcmp(g->driver, "http");
+
+    if (http || !only_over_link(k, "report"))
+        conf_check_report(k, g);
+    if (http || !only_over_link(k, "inbound"))
+        conf_check_inbound(k, g);
+}
+
+static void check_of_http(struct conf_checking *k, const struct conf_gateway *g)
+{
+    conf_check_http(k, &g->http, "");
+    conf_check_submit(k, g);
+    check_answers(k, g);
+}
+
 void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
 {
     if (g->retry_base_ms > g->retry_max_ms)
@@ -122,11 +177,12 @@ void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
         conf_error_at(k->report, k->file, at(k, "dispatchers"),
                       "dispatchers: expected at most as many as the window (%lld) has places: each needs one",
                       (long long)g->window);
-    conf_check_http(k, &g->http, "");
-    conf_check_submit(k, g);
-    check_answers(k, g);
-    conf_check_report(k, g);
-    conf_check_inbound(k, g);
+    check_driver_keys(k, g);
+    if (!strcmp(g->driver, "http"))
+        check_of_http(k, g);
+    else if (!strcmp(g->driver, "smpp"))
+        conf_check_smpp(k, g);
+    check_posts(k, g);
     conf_check_follow(k, g);
     conf_check_prices(k, g);
 }

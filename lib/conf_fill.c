@@ -147,8 +147,7 @@ static void fill_scalar(struct conf_reader *r, const struct conf_key *key, const
         *(int *)(void *)(into + key->line_at) = n->text_line;
 }
 
-/* What a key is for, in its first sentence. */
-static int help_length(const struct conf_key *key)
+int conf_key_about(const struct conf_key *key)
 {
     const char *end = strstr(key->help, ". ");
 
@@ -159,7 +158,7 @@ static bool count_fits(struct conf_reader *r, const struct conf_key *key, const 
 {
     if ((int64_t)n->count < key->min)
         conf_error_at(r->report, r->file, n, "%s: is empty, expected at least %lld. %.*s", key->name,
-                      (long long)key->min, help_length(key), key->help);
+                      (long long)key->min, conf_key_about(key), key->help);
     else if (key->max && (int64_t)n->count > key->max)
         conf_error_at(r->report, r->file, n, "%s: expected at most %lld, got %zu", key->name,
                       (long long)key->max, n->count);
@@ -174,16 +173,17 @@ static void fill_list(struct conf_reader *r, const struct conf_key *key, const s
     struct str_list *list = (struct str_list *)(void *)(into + key->at);
     char message[CONF_MESSAGE_MAX] = "";
 
-    if (!expect_node(r, key, n, CONF_NODE_LIST) || !count_fits(r, key, n))
+    bool alone = key->or_one && n->type == CONF_NODE_SCALAR;
+    if (!alone && (!expect_node(r, key, n, CONF_NODE_LIST) || !count_fits(r, key, n)))
         return;
     str_list_deinit(list); /* the default */
-    for (size_t i = 0; i < n->count; i++) {
+    for (size_t i = 0; i < (alone ? 1 : n->count); i++) {
+        const struct conf_node *item = alone ? n : n->items[i];
         auto_free char *text = NULL;
-        if (!expect_node(r, key, n->items[i], CONF_NODE_SCALAR) ||
-            conf_expand(r, key, owner, n->items[i], &text))
+        if (!expect_node(r, key, item, CONF_NODE_SCALAR) || conf_expand(r, key, owner, item, &text))
             continue;
         if (key->form && !key->form(text, message))
-            conf_error_at(r->report, r->file, n->items[i], "%s: %s", key->name, message);
+            conf_error_at(r->report, r->file, item, "%s: %s", key->name, message);
         else
             str_list_add(list, text + (key->form == conf_form_number && *text == '+'));
     }
@@ -335,11 +335,11 @@ static void missing_keys(struct conf_reader *r, const struct conf_table *t, cons
 {
     for (size_t i = 0; t->keys[i].name; i++) {
         const struct conf_key *key = &t->keys[i];
-        if (seen[i])
+        if (seen[i] || key->driver) /* of a driver: conf_check_gateway knows which one it is */
             continue;
         if (key->required)
             conf_error_at(r->report, r->file, root, "key '%s%s%s' is missing. %.*s", section,
-                          *section ? "." : "", key->name, help_length(key), key->help);
+                          *section ? "." : "", key->name, conf_key_about(key), key->help);
         else if (key->type == CONF_SECTION) /* which may have keys that must be */
             missing_keys(r, key->table, key->name, root, (bool[KEYS_MAX]){false});
     }

@@ -88,6 +88,16 @@ bool conf_form_listen(const char *value, char message[CONF_MESSAGE_MAX])
     return true;
 }
 
+bool conf_form_host_port(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    char ignored[CONF_MESSAGE_MAX];
+
+    if (strpbrk(value, " \t/@") || strlen(value) > 260 || !conf_form_listen(value, ignored))
+        return wrong(message, "expected HOST:PORT such as smpp.example.com:2775 or [2001:db8::1]:2775, got '%.80s'",
+                     value);
+    return true;
+}
+
 bool conf_form_digits(const char *value, char message[CONF_MESSAGE_MAX])
 {
     if (!all_digits(value) || *value == '0' || strlen(value) > 15)

@@ -100,7 +100,9 @@ struct conf_key {
     conf_form *form;                /* of a string, of each item of a list, of each value of a map */
     const struct conf_table *table; /* CONF_SECTION, CONF_TABLES */
     const char *owner;              /* the service that needs it; inherited by what is below; NULL: all */
+    const char *driver; /* of a gateway: the driver that it belongs to, others refuse it; NULL: all */
     bool required, secret;
+    bool or_one; /* of a list: one value may stand alone */
     const char *help;
 };
 struct conf_table {
@@ -161,7 +163,7 @@ conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zon
     conf_form_pointer, conf_form_regex, conf_form_status, conf_form_taken, conf_form_reason, conf_form_cron,
     conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line, conf_form_path,
     conf_form_user, conf_form_proxy, conf_form_keyword, conf_form_network,
-    conf_form_header, conf_form_secret, conf_form_signs, conf_form_absolute_or_none;
+    conf_form_header, conf_form_secret, conf_form_signs, conf_form_absolute_or_none, conf_form_host_port;
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */
@@ -199,6 +201,9 @@ void conf_check_request(struct conf_checking *k, const struct conf_request *c, c
 void conf_check_submit(struct conf_checking *k, const struct conf_gateway *g);
 void conf_check_http(struct conf_checking *k, const struct conf_http *h, const char *path); /* path "": the file's own keys */
 void conf_check_prices(struct conf_checking *k, const struct conf_gateway *g); /* conf_prices.c */
+void conf_check_smpp(struct conf_checking *k, const struct conf_gateway *g);   /* conf_check_smpp.c */
+/* The first sentence of a key's help, as "…is missing. IT". Its length. */
+int conf_key_about(const struct conf_key *key);
 void conf_check_follow(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_follow.c: lookup, poll */
 /* Compiles a template that is the value of n. NULL: said where and why. */
 struct template *conf_check_template(struct conf_checking *k, const struct conf_node *n, const char *text);

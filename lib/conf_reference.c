@@ -46,7 +46,7 @@ static void type_text(const struct conf_key *key, struct buf *out)
         buf_add_str(out, "size");
         break;
     case CONF_STR_LIST:
-        buf_add_str(out, "list of texts");
+        buf_add_str(out, key->or_one ? "text, or list of texts" : "list of texts");
         break;
     case CONF_MAP:
     case CONF_STATES:
@@ -84,8 +84,12 @@ static bool has_keys(const struct conf_key *key)
 
 static void default_text(const struct conf_key *key, struct buf *out)
 {
-    if (key->required)
+    if (key->required && key->driver)
+        buf_addf(out, "**required** of driver %s", key->driver);
+    else if (key->required)
         buf_add_str(out, "**required**");
+    else if (key->driver && has_keys(key))
+        buf_addf(out, "driver %s", key->driver);
     else if (key->fallback)
         buf_addf(out, "`%s`", key->fallback);
     else if (has_keys(key))

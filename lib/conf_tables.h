@@ -7,6 +7,7 @@
 extern const struct conf_key conf_main_keys[], conf_source_keys[], conf_template_keys[], conf_gateway_keys[],
     conf_rule_keys[];
 extern const struct conf_table conf_report_table, conf_inbound_table; /* sections of a gateway */
+extern const struct conf_table conf_smpp_table;   /* its section smpp */
 extern const struct conf_table conf_lookup_table, conf_poll_table; /* its sections lookup and poll */
 extern const struct conf_table conf_main_inbound_table; /* section inbound of smschain.yaml */
 
@@ -55,12 +56,13 @@ extern const struct conf_table conf_main_inbound_table; /* section inbound of sm
                  "`false`: then the proxy's own errors look like answers of the server."},                        \
         {0}};                                                                                                  \
     static const struct conf_table PREFIX##_proxy_table = {.keys = PREFIX##_proxy_keys}
-#define CONF_HTTP_ROWS(PREFIX, OWNER)                                                                          \
-    {.name = "auth", .type = CONF_SECTION, .table = &PREFIX##_auth_table, .owner = (OWNER),                    \
+#define CONF_HTTP_ROWS(PREFIX, OWNER) CONF_HTTP_ROWS_OF(PREFIX, OWNER, NULL)
+#define CONF_HTTP_ROWS_OF(PREFIX, OWNER, DRIVER)                                                                          \
+    {.name = "auth", .type = CONF_SECTION, .table = &PREFIX##_auth_table, .owner = (OWNER), .driver = (DRIVER),                    \
      .help = "Who we are there, in the Authorization header."},                                                \
-    {.name = "tls", .type = CONF_SECTION, .table = &PREFIX##_tls_table, .owner = (OWNER),                      \
+    {.name = "tls", .type = CONF_SECTION, .table = &PREFIX##_tls_table, .owner = (OWNER), .driver = (DRIVER),                      \
      .help = "For https:// addresses."},                                                                       \
-    {.name = "proxy", .type = CONF_SECTION, .table = &PREFIX##_proxy_table, .owner = (OWNER),                  \
+    {.name = "proxy", .type = CONF_SECTION, .table = &PREFIX##_proxy_table, .owner = (OWNER), .driver = (DRIVER),                  \
      .help = "A proxy on the way."}
 extern const struct conf_word conf_auth_words[], conf_tls_words[];
 

@@ -7,7 +7,11 @@ static const struct conf_word missed_words[] = {
     {"run_once", CONF_MISSED_RUN_ONCE}, {"skip", CONF_MISSED_SKIP}, {0}};
 static const struct conf_word start_words[] = {{"when_read", false}, {"at_once", true}, {0}};
 static const struct conf_word lanes[] = {{"bulk", 0}, {"instant", 1}, {0}};
-static const struct conf_word gateway_drivers[] = {{"http", 0}, {0}};
+static const struct conf_word gateway_drivers[] = {
+    {"http", 0},
+    {"smpp", 0},
+    {0},
+};
 static const struct conf_word answer_kinds[] = {{"accepted", ANSWER_ACCEPTED},
                                                 {"refused", ANSWER_REFUSED},
                                                 {"throttled", ANSWER_THROTTLED},
@@ -135,7 +139,8 @@ static const struct conf_table price_table = {
 
 const struct conf_key conf_gateway_keys[] = {
     {.name = "driver", .type = CONF_WORD, .at = G(driver), .words = gateway_drivers, .fallback = "http",
-     .help = "How it is spoken to."},
+     .help = "How it is spoken to: by HTTP requests, or over lasting links by SMPP 3.4. The sections `auth`, `tls`, "
+             "`proxy`, `sign`, `request`, `answer` and `results` are of http, `smpp` is of smpp."},
     {.name = "rate", .type = CONF_INT, .at = G(rate), .required = true, .min = 1, .max = 100000,
      .unit = "messages a second",
      .help = "Messages a second over all its dispatchers, as the contract says."},
@@ -165,20 +170,23 @@ const struct conf_key conf_gateway_keys[] = {
      .help = "So long after that one connection is tried again."},
     {.name = "sender", .type = CONF_STR, .at = G(sender), .max = 32,
      .help = "Whom messages are from, where the rule does not say."},
-    CONF_HTTP_ROWS(gateway, "dispatch"),
-    {.name = "sign", .type = CONF_SECTION, .table = &conf_sign_table, .at = G(sign), .owner = "dispatch",
+    CONF_HTTP_ROWS_OF(gateway, "dispatch", "http"),
+    {.name = "sign", .type = CONF_SECTION, .table = &conf_sign_table, .at = G(sign), .owner = "dispatch", .driver = "http",
      .help = "Where requests are signed: then their templates know `signature`."},
     {.name = "request", .type = CONF_SECTION, .table = &conf_submit_table, .at = G(request), .required = true,
-     .owner = "dispatch",
+     .owner = "dispatch", .driver = "http",
      .help = "The request: templates over `number` (digits without a plus), `numbers` (a list), `text`, `sender`, "
              "`seq_id`, `encoding` (`gsm7` or `ucs2`), `segments`, `request_id` (the seq_id of its first message: "
              "never the same twice), `timestamp` (seconds since 1970), `nonce`, `parameters`, `messages` and "
              "`signature`."},
     {.name = "answer", .type = CONF_TABLES, .at = G(answers), .count_at = G(answer_count), .table = &answer_table,
-     .required = true, .min = 1, .max = 64,
+     .required = true, .min = 1, .max = 64, .driver = "http",
      .help = "How to read the answer: the first line that fits decides. If none fits, the attempt is in doubt."},
-    {.name = "results", .type = CONF_SECTION, .table = &results_table,
+    {.name = "results", .type = CONF_SECTION, .table = &results_table, .driver = "http",
      .help = "Where an answer tells of each message of the request by itself (`is: results`)."},
+    {.name = "smpp", .type = CONF_SECTION, .table = &conf_smpp_table, .required = true, .owner = "dispatch",
+     .driver = "smpp",
+     .help = "The links: where to, who we are, how texts are written."},
     {.name = "report", .type = CONF_SECTION, .table = &conf_report_table,
      .help = "Its delivery reports."},
     {.name = "inbound", .type = CONF_SECTION, .table = &conf_inbound_table,

@@ -186,7 +186,7 @@ static void samples_show_every_key(void **state)
         [CONF_KIND_SOURCE] = {"sources/shop.yaml", "sources/mariadb.yaml.sample"},
         [CONF_KIND_TEMPLATE] = {"templates/repayment-reminder.liquid"},
         [CONF_KIND_GATEWAY] = {"gateways/alpha.yaml", "gateways/beta.yaml", "gateways/aliyun-like.yaml",
-                               "gateways/infobip-like.yaml"},
+                               "gateways/infobip-like.yaml", "gateways/smpp.yaml.sample"},
         [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml"},
     };
 
