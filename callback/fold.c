@@ -34,7 +34,7 @@ bool fold_stand_same(const struct fold_stand *a, const struct fold_stand *b)
 {
     return a->changed_at == b->changed_at && a->gateway == b->gateway && a->reason == b->reason &&
            a->attempt == b->attempt && a->segments == b->segments && a->state == b->state &&
-           a->version == b->version && a->version_attempt == b->version_attempt;
+           a->version == b->version && a->version_attempt == b->version_attempt && a->parts == b->parts;
 }
 
 struct fold_row *fold_find(struct fold_row *rows, size_t count, int64_t sms_id)
@@ -77,6 +77,22 @@ static unsigned state_bit(int state)
 
 /* A state on the way counts as entered even if the row goes further in the same flush: whether steps meet in
  * one flush or in three, the minutes show the same. */
+static void enter_state(struct folding *w, struct fold_row *row, const struct fold_stand *stand)
+{
+    unsigned bit = 1u << state_bit(stand->state);
+    bool higher = row->segmented ? stand->state > row->was.state /* attempts are the segments' */
+                                 : state_replaces(stand->attempt, (enum state)stand->state, row->was.attempt,
+                                                  (enum state)row->was.state);
+    if (!higher || row->entered & bit)
+        return;
+    row->entered |= (uint16_t)bit;
+    w->entries[w->entry_count++] =
+        (struct fold_minute){.minute_ms = stand->changed_at - stand->changed_at % MINUTE_MS,
+                             .gateway = stand->gateway,
+                             .state = stand->state,
+                             .count = 1};
+}
+
 static void raise_row(struct folding *w, struct fold_row *row, const struct fold_stand *told)
 {
     struct fold_stand next = *told;
@@ -84,16 +100,8 @@ static void raise_row(struct folding *w, struct fold_row *row, const struct fold
     row->now.segments = next.segments;
     next.version = row->now.version;
     next.version_attempt = row->now.version_attempt;
-    if (state_replaces(told->attempt, (enum state)told->state, row->was.attempt,
-                       (enum state)row->was.state) &&
-        !(row->entered & 1u << state_bit(told->state))) {
-        row->entered |= (uint16_t)(1u << state_bit(told->state));
-        w->entries[w->entry_count++] =
-            (struct fold_minute){.minute_ms = told->changed_at - told->changed_at % MINUTE_MS,
-                                 .gateway = told->gateway,
-                                 .state = told->state,
-                                 .count = 1};
-    }
+    next.parts = row->now.parts;
+    enter_state(w, row, told);
     if (fold_higher(told, &row->now))
         row->now = next;
 }
@@ -130,7 +138,12 @@ static void tell(struct folding *w, struct told *t, struct fold_row *row)
         told.state = t->state;
         told.reason = t->reason->id;
     }
-    raise_row(w, row, &told);
+    if (!row->segmented) {
+        raise_row(w, row, &told);
+        return;
+    }
+    fold_raise_segment(w->f, row, t, &told);
+    enter_state(w, row, &row->now);
 }
 
 /* ---- the map of ids ---- */
@@ -322,6 +335,7 @@ void fold_run(struct fold *f)
     w.entries = xcalloc(f->step_count + 1, sizeof(*w.entries));
     for (f->map_count = 0; f->map_count < f->known_count; f->map_count++)
         index_map(&w, f->map_count);
+    fold_lay_segments(f);
     pass(&w, STEP_SUBMITTED, true);
     pass(&w, STEP_ACCEPTED, true);
     pass(&w, STEP_OUTCOME, true);
@@ -340,6 +354,9 @@ void fold_deinit(struct fold *f)
     free(f->events);
     free(f->deltas);
     free(f->minutes);
+    free(f->segments);
+    f->segments = NULL;
+    f->segment_count = 0;
     f->maps = NULL;
     f->events = NULL;
     f->deltas = NULL;

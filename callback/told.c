@@ -39,8 +39,14 @@ static const char *check_id(const struct step_record *r, const struct told_rules
         return "seq_id is none of ours";
     t->named = true;
     bool before_any = r->step == STEP_OUTCOME && t->id.attempt == 0;
-    if (!before_any && (t->id.attempt < 1 || t->id.segment < 1))
+    if ((!before_any && t->id.attempt < 1) || t->id.segment < 1 || t->id.segment > TOLD_SEGMENTS_MAX)
         return "seq_id names no attempt";
+    if (r->step != STEP_STATUS && !before_any) {
+        t->parts =
+            (int16_t)MAX_OF(r->parts, 1); /* who makes attempts says it; a whole text needs no word for it */
+        if (t->id.segment > t->parts)
+            return "seq_id names a segment above its message's parts";
+    }
     if (sms_id_day(t->id.sms_id) < clock_day_2020(rules->now_ms) - (int)rules->keep_days)
         return "the message is older than claims are kept (database.claims_keep)";
     return NULL;
@@ -68,6 +74,8 @@ static const char *check_values(const struct step_record *r, struct told *t)
         return "number is none";
     if (r->segments < 0 || r->segments > TOLD_SEGMENTS_MAX)
         return "segments is out of range";
+    if (r->parts < 0 || r->parts > TOLD_SEGMENTS_MAX)
+        return "parts is out of range";
     if (r->state && !state_parse(r->state, &state))
         return "state is none that is known";
     t->state =
@@ -124,6 +132,7 @@ void told_encode(const struct told *t, struct buf *out)
                             .number = t->number,
                             .gateway_at = t->gateway_at,
                             .segments = t->segments,
+                            .parts = t->parts > 1 ? t->parts : 0,
                             .msg_id = as_member(t->written),
                             .error = as_member(t->error),
                             .raw = as_member(t->raw),

@@ -31,6 +31,8 @@ struct told {
     enum step step;
     int16_t state; /* enum state, or TOLD_NO_STATE */
     int16_t segments;
+    int16_t
+        parts; /* its message was cut into so many when the attempt was claimed; 0: it says nothing of that */
     bool named;   /* it says itself which attempt it is about */
     bool claimed; /* that attempt's claim is in the table */
     bool foreign; /* …and it is another gateway's */

@@ -158,6 +158,9 @@ static void refused_records(void **state)
     r = good;
     r.segments = 70000;
     assert_non_null(told_from_record(&r, &rules, words, &arena, &t));
+    r = good;
+    r.parts = 256;
+    assert_non_null(strstr(told_from_record(&r, &rules, words, &arena, &t), "parts"));
     char longest[MSG_ID_MAX + 2];
     memset(longest, 'x', sizeof(longest));
     longest[MSG_ID_MAX + 1] = '\0';
@@ -165,6 +168,43 @@ static void refused_records(void **state)
     r.msg_id = longest;
     assert_non_null(told_from_record(&r, &rules, words, &arena, &t));
     arena_deinit(&arena);
+}
+
+/* How many parts an attempt's message has is said by who made the attempt, not by who reports. */
+static void parts_of_a_step(void **state)
+{
+    static const struct told_rules rules = {.now_ms = T0, .keep_days = 90};
+    static const struct {
+        int step, segment, attempt, said, parts; /* parts -1: refused */
+    } cases[] = {
+        {STEP_SUBMITTED, 1, 1, 0, 1},      {STEP_SUBMITTED, 3, 2, 3, 3},  {STEP_ACCEPTED, 2, 1, 3, 3},
+        {STEP_OUTCOME, 2, 1, 2, 2},        {STEP_OUTCOME, 1, 0, 0, 0},    {STEP_STATUS, 2, 1, 0, 0},
+        {STEP_STATUS, 2, 1, 9, 0},         {STEP_SUBMITTED, 2, 1, 0, -1}, {STEP_OUTCOME, 4, 1, 3, -1},
+        {STEP_SUBMITTED, 256, 1, 255, -1}, {STEP_STATUS, 256, 1, 0, -1}};
+    int day = (int)(T0 / 86400000) - 18262;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena arena = {0};
+        auto_buf json = {0};
+        struct told t;
+        char seq_id[SEQ_ID_SIZE];
+        seq_id_format(&(struct seq_id){sms_id_day_first(day) + 1, cases[i].segment, cases[i].attempt},
+                      seq_id);
+        const struct step_record r = {.step = cases[i].step,
+                                      .at = T0,
+                                      .gateway = "a",
+                                      .number = 491711234560,
+                                      .msg_id = "7",
+                                      .reason = "x",
+                                      .seq_id = seq_id,
+                                      .parts = cases[i].said};
+        const char *wrong = told_from_record(&r, &rules, words, &arena, &t);
+        if ((wrong != NULL) != (cases[i].parts < 0) || (!wrong && t.parts != cases[i].parts))
+            fail_msg("case %zu: %s, %d parts", i, wrong ? wrong : "good", t.parts);
+        if (!wrong)
+            told_encode(&t, &json); /* as it stands in parked */
+        assert_true(wrong || (strstr(json.data, "\"parts\":") != NULL) == (t.parts > 1));
+        arena_deinit(&arena);
+    }
 }
 
 static int setup(void **state)
@@ -187,6 +227,7 @@ int main(void)
         cmocka_unit_test(digests_never_change),
         cmocka_unit_test(round_trip),
         cmocka_unit_test(refused_records),
+        cmocka_unit_test(parts_of_a_step),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
