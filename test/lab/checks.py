@@ -4,6 +4,8 @@ import collections
 import json
 import os
 
+# How many messages (SMPP: segments) a gateway's sample file lets be without an answer, if no variable says otherwise.
+WINDOWS = {"alpha": 200, "beta": 100, "gamma": 100, "delta": 100, "epsilon": 50, "zeta": 100}
 STATE_NUMBERS = {"accepted": 30, "unknown": 50, "expired": 60, "rejected": 70, "undelivered": 80, "delivered": 90}
 MEMORY_MAX = 64 << 20
 
@@ -109,6 +111,9 @@ class Checks:
                 assert gateway.counters()["duplicates"] == 0, f"I1: {gateway.name} counts {gateway.counters()}"
         accepted = self.messages_of(self.all_submits())
         known = self.value("SELECT count(*) FROM message WHERE state NOT IN (0, 40, 41, 42, 43)")
+        mixed = self.sql("SELECT sms_id, segment FROM msg_map GROUP BY sms_id, segment HAVING count(*) > 1 UNION ALL "
+                         "SELECT sms_id, NULL FROM msg_map GROUP BY sms_id HAVING count(DISTINCT gateway) > 1")
+        assert not mixed, f"I1: accepted twice, or by two gateways: {len(mixed)} (sms_id, segment), such as {mixed[:3]}"
         assert accepted <= known, f"I1: gateways accepted {accepted} messages, only {known} were ever submitted"
 
     def check_i2(self, final=True):
@@ -132,13 +137,13 @@ class Checks:
             assert rolled == counted, f"I2: stats {rolled}, messages {counted}"
 
     def _by_msg_id(self):
-        """{(gateway, msg_id as the log writes it, number): sms_id}"""
-        rows = self.sql("SELECT w.word, m.msg_id, coalesce(m.raw_msg_id, m.msg_id), m.number, m.sms_id "
+        """{(gateway, msg_id as the log writes it, number): (sms_id, segment)}"""
+        rows = self.sql("SELECT w.word, m.msg_id, coalesce(m.raw_msg_id, m.msg_id), m.number, m.sms_id, m.segment "
                         "FROM msg_map m JOIN word w ON w.id = m.gateway")
         found = {}
-        for gateway, compared, raw, number, sms_id in rows:
+        for gateway, compared, raw, number, sms_id, segment in rows:
             for text in {compared, raw}:
-                found[(gateway, text, number)] = sms_id
+                found[(gateway, text, number)] = (sms_id, segment)
         return found
 
     @staticmethod
@@ -147,37 +152,38 @@ class Checks:
         n = int(report["msg_id"])
         return (str(n), f"{n:x}", f"{n:X}", f"{n:024d}", f"{n}^0", f"SM{n:032x}")
 
-    def _reports_by_message(self):
-        """({sms_id: [states]}, reports whose message is not known)"""
+    def _reports_by_segment(self):
+        """({(sms_id, segment): [states]}, reports whose message is not known)"""
         known, references = self._by_msg_id(), {}
         for s in self.all_submits():
             if s["reference"] and not is_part(s):
-                references[(s["gateway"], s["msg_id"], s["number"])] = int(s["reference"].split(".")[0])
-        by_message, unknown = collections.defaultdict(list), []
+                sms_id, segment, _ = s["reference"].split(".")
+                references[(s["gateway"], s["msg_id"], s["number"])] = (int(sms_id), int(segment))
+        by_segment, unknown = collections.defaultdict(list), []
         for report in self.all_reports():
             key = (report["gateway"], report["msg_id"], report["number"])
             ids = [known.get((key[0], text, key[2])) for text in self._ids(report)] + [references.get(key)]
-            sms_id = next((i for i in ids if i), None)
-            if sms_id:
-                by_message[sms_id].append(report["state"])
+            segment = next((i for i in ids if i), None)
+            if segment:
+                by_segment[segment].append(report["state"])
             else:
                 unknown.append(report)
-        return by_message, unknown
+        return by_segment, unknown
 
     def check_i3(self, final=True):
         """Every report that was answered 200 is in the tables, or parked, or on its way there."""
         if not final:
             return  # what is in journals and queues cannot be counted while it moves
-        by_message, unknown = self._reports_by_message()
+        by_segment, unknown = self._reports_by_segment()
         events = collections.defaultdict(set)
-        for sms_id, state in self.sql("SELECT sms_id, state FROM event WHERE step = 102"):
-            events[sms_id].add(state)
+        for sms_id, segment, state in self.sql("SELECT sms_id, segment, state FROM event WHERE step = 102"):
+            events[(sms_id, segment)].add(state)
         missing = []
-        for sms_id, states in by_message.items():
+        for segment, states in by_segment.items():
             for state in set(states):
                 wanted = {None, STATE_NUMBERS["accepted"]} if state == "accepted" else {STATE_NUMBERS[state]}
-                if not events[sms_id] & wanted:
-                    missing.append((sms_id, state))
+                if not events[segment] & wanted:
+                    missing.append((segment, state))
         assert not missing, f"I3: {len(missing)} reports answered 200 are in no event, such as {missing[:3]}"
         parked = {(g, m) for g, m in self.sql(
             "SELECT w.word, p.msg_id FROM parked p JOIN word w ON w.id = p.gateway")}
@@ -191,17 +197,27 @@ class Checks:
                           "AND m.number = %s", (report["number"],)) > 0
 
     def check_i4(self):
-        """Each message's state is the highest that was told of it."""
-        by_message, _ = self._reports_by_message()
-        mapped = {sms_id for sms_id, in self.sql("SELECT sms_id FROM msg_map")}
+        """Each message's state is the highest that was told of it; of a message in segments, what theirs make."""
+        by_segment, _ = self._reports_by_segment()
+        mapped = set(self.sql("SELECT sms_id, segment FROM msg_map"))
+        segments = {(i, n): state for i, n, state in self.sql("SELECT sms_id, segment, state FROM segment")}
         wrong = []
-        for sms_id, state in self.sql("SELECT sms_id, state FROM message"):
-            told = [STATE_NUMBERS[s] for s in by_message.get(sms_id, []) if s != "accepted"]
+
+        def stand(segment, state):
+            """What its stand must be; `state` where nothing was told that says so."""
+            told = [STATE_NUMBERS[s] for s in by_segment.get(segment, []) if s != "accepted"]
             if told:
-                if state != max(told):
-                    wrong.append((sms_id, state, max(told)))
-            elif sms_id in mapped and state not in (30, 50):
-                wrong.append((sms_id, state, 30))
+                return max(told)
+            return 30 if segment in mapped and state != 50 else state
+        for sms_id, parts, state in self.sql("SELECT sms_id, parts, state FROM message"):
+            if parts == 1:
+                expected = stand((sms_id, 1), state)
+            else:
+                of = [segments.get((sms_id, n), 0) for n in range(1, parts + 1)]
+                must = [stand((sms_id, n), of[n - 1]) for n in range(1, parts + 1)]
+                expected = stand_of_segments(must) if of == must else f"segments {must} (are {of})"
+            if state != expected:
+                wrong.append((sms_id, state, expected))
         assert not wrong, f"I4: {len(wrong)} messages, such as (sms_id, is, should be) {wrong[:3]}"
 
     def check_i5(self):
@@ -236,8 +252,8 @@ class Checks:
             assert found == in_doubt, f"I7: {found} in doubt, not {in_doubt}"
             return
         if window is None:
-            window = sum(int(self.environment.get(f"SMSCHAIN_{g}_WINDOW", size)) for g, size in
-                         (("ALPHA", 200), ("BETA", 100)))
+            window = sum(int(self.environment.get(f"SMSCHAIN_{g.upper()}_WINDOW", size)) for g, size in WINDOWS.items()
+                         if g in self.configured_gateways())
         assert found <= 2 * window * crashes, f"I7: {found} in doubt after {crashes} crashes with window {window}"
 
     def check_i8(self, limit=MEMORY_MAX):
@@ -246,6 +262,15 @@ class Checks:
             if process.alive and not is_sanitized(process.command[0]):
                 peak = process.memory()
                 assert peak <= limit, f"I8: {process.name} took {peak >> 20} MiB"
+
+
+def stand_of_segments(states):
+    """A message's state by those of its segments: one that has failed decides, else the one that is least far."""
+    failed = [s for s in states if s in (60, 70, 80)]
+    not_sent = [s for s in states if 40 <= s <= 43]
+    if failed or (not_sent and len(not_sent) < len(states)):
+        return max(failed or [80])
+    return max(min(states), 10 if any(states) else 0)
 
 
 def is_part(submit):
