@@ -9,7 +9,7 @@
 #define ROUND_MAX_MS  200
 #define OPEN_AGAIN_MS 2000
 
-static struct mq_options broker_options(const struct conf *c, const char *name)
+struct mq_options dispatcher_broker(const struct conf *c, const char *name)
 {
     return (struct mq_options){.host = c->main.broker.host,
                                .vhost = c->main.broker.vhost,
@@ -34,7 +34,7 @@ static void open_broker(struct dispatcher *d)
 {
     char queue[MQ_QUEUE_SIZE], update[MQ_QUEUE_SIZE];
     auto_free char *name = xasprintf("dispatch %s", d->gateway->name);
-    struct mq_options opts = broker_options(d->conf, name);
+    struct mq_options opts = dispatcher_broker(d->conf, name);
     for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
         mq_queue_dispatch(d->gateway->name, lane_words[lane], queue);
         d->consumers[lane] = mq_consumer_new(&opts, queue, prefetch(d));
@@ -66,7 +66,8 @@ static void open_database(struct dispatcher *d)
     d->history = history_new(d->conf->main.state_dir, who);
 }
 
-struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway)
+struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway,
+                                  struct drain *drain)
 {
     struct dispatcher *d = xcalloc(1, sizeof(*d));
     int64_t n = MAX_OF(gateway->dispatchers, (int64_t)1);
@@ -79,6 +80,8 @@ struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gat
     d->slots_dir = xasprintf("%s/slots", conf->main.state_dir);
     d->figures = figures_new("dispatch", gateway->name);
     d->state = "starting";
+    d->drain = drain;
+    d->reports = drain != NULL ? reports_new(drain, gateway) : NULL;
     rate_init(&d->rate, gateway->rate, n, clock_mono_ms());
     breaker_init(&d->breaker, gateway->breaker_failures, gateway->breaker_pause_ms);
     open_database(d);
@@ -92,6 +95,7 @@ void dispatcher_free(struct dispatcher *d)
         return;
     if (d->sender != NULL)
         d->driver->close(d->sender);
+    reports_free(d->reports);
     tell_free(d->tell);
     mq_publisher_free(d->publisher);
     for (unsigned lane = 0; lane < LANE_COUNT; lane++)
@@ -126,6 +130,26 @@ void dispatcher_leave(struct dispatcher *d, bool leaving)
     d->leaving = leaving;
 }
 
+/* ---- what comes over the link ---- */
+
+static void take_report(void *arg, const struct step_record *s, uint64_t token)
+{
+    struct dispatcher *d = arg;
+    reports_put(d->reports, s, token);
+}
+
+static void take_inbound(void *arg, const struct inbound_record *in, uint64_t token)
+{
+    struct dispatcher *d = arg;
+    reports_put_inbound(d->reports, in, token);
+}
+
+static void tell_kept(void *arg, uint64_t token, bool kept)
+{
+    struct dispatcher *d = arg;
+    d->driver->kept(d->sender, token, kept);
+}
+
 static bool open_driver(struct dispatcher *d)
 {
     auto_free char *why = NULL;
@@ -135,7 +159,9 @@ static bool open_driver(struct dispatcher *d)
                                    .events = {.arg = d,
                                               .first_byte = outcome_first_byte,
                                               .answered = outcome_answered,
-                                              .probed = outcome_probed}};
+                                              .probed = outcome_probed,
+                                              .report = d->reports != NULL ? take_report : NULL,
+                                              .inbound = d->reports != NULL ? take_inbound : NULL}};
     d->driver = gateway_driver(d->gateway->driver);
     if (d->driver != NULL && d->driver->open(&opts, &d->sender, &why) == 0) {
         log_trouble_ends(&d->driver_trouble, "the gateway can be used");
@@ -171,6 +197,19 @@ static bool open_sender(struct dispatcher *d)
     return d->slots != NULL;
 }
 
+static void set_link_figures(struct dispatcher *d)
+{
+    if (d->reports == NULL)
+        return;
+    const struct reports_counters *c = reports_counters(d->reports);
+    figures_set(d->figures, "reports", c->reports);
+    figures_set(d->figures, "inbound", c->inbound);
+    figures_set(d->figures, "unreadable", c->unreadable);
+    figures_set(d->figures, "not_kept", c->not_kept);
+    figures_set(d->figures, "reports_waiting", (int64_t)reports_waiting(d->reports));
+    drain_put_figures(d->drain, d->figures); /* of the whole process */
+}
+
 static void set_figures(struct dispatcher *d, int64_t now_ms)
 {
     const struct counters *c = &d->counters;
@@ -198,6 +237,7 @@ static void set_figures(struct dispatcher *d, int64_t now_ms)
     figures_set(d->figures, "in_doubt", c->in_doubt);
     figures_set(d->figures, "handed_over", c->handed_over);
     figures_set(d->figures, "dead", c->dead);
+    set_link_figures(d);
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -224,7 +264,8 @@ static void wait_for_work(struct dispatcher *d, int64_t tell_ms, int64_t now_ms)
                            {.fd = mq_consumer_fd(d->consumers[LANE_INSTANT]), .events = POLLIN},
                            {.fd = mq_consumer_fd(d->consumers[LANE_BULK]), .events = POLLIN},
                            {.fd = mq_publisher_fd(d->publisher), .events = POLLIN},
-                           {.fd = d->work_running ? db_fd(d->db) : -1, .events = POLLIN}};
+                           {.fd = d->work_running ? db_fd(d->db) : -1, .events = POLLIN},
+                           {.fd = d->reports != NULL ? reports_fd(d->reports) : -1, .events = POLLIN}};
     poll(fds, COUNT_OF(fds), (int)wait);
     if (fds[0].revents & POLLIN)
         begin_end(d);
@@ -262,7 +303,7 @@ static bool drained(const struct dispatcher *d, int64_t now_ms)
         return true;
     }
     return d->taking == TAKING_OFF && d->messages == 0 && tell_open(d->tell) == 0 && !d->work_running &&
-           d->recovery.dead == NULL;
+           d->recovery.dead == NULL && (d->reports == NULL || reports_waiting(d->reports) == 0);
 }
 
 void dispatcher_run(struct dispatcher *d)
@@ -270,6 +311,8 @@ void dispatcher_run(struct dispatcher *d)
     bool usable = open_sender(d);
     for (int64_t now_ms = clock_mono_ms(); usable && !drained(d, now_ms); now_ms = clock_mono_ms()) {
         d->driver->turn(d->sender);
+        if (d->reports != NULL)
+            reports_turn(d->reports, tell_kept, d);
         work_turn(d, now_ms);
         recover_turn(d, now_ms);
         take_turn(d, now_ms);

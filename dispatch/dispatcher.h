@@ -7,6 +7,7 @@
 #include "dispatch/claim.h"
 #include "dispatch/gateway.h"
 #include "dispatch/rate.h"
+#include "dispatch/reports.h"
 #include "dispatch/tell.h"
 #include "lib/conf.h"
 #include "lib/db.h"
@@ -91,6 +92,8 @@ struct dispatcher {
     char *slots_dir;
     const struct gateway_driver *driver;
     struct gateway *sender;
+    struct drain *drain;     /* of the process; NULL: nothing comes over this gateway's link */
+    struct reports *reports; /* the same */
     struct rate rate;
     struct breaker breaker;
     struct figures *figures;
@@ -137,7 +140,9 @@ struct dispatcher {
     const char *state;
 };
 
-struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway);
+/* drain: where the driver has `kept`; outlives the dispatcher. */
+struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway, struct drain *drain);
+struct mq_options dispatcher_broker(const struct conf *c, const char *name); /* strings of c */
 void dispatcher_free(struct dispatcher *d);
 void dispatcher_run(struct dispatcher *d); /* returns when it has been asked to end and has drained */
 void dispatcher_end(struct dispatcher *d); /* any thread */

@@ -78,8 +78,9 @@ struct gateway_events {
     void (*probed)(void *arg, bool connected);
     /* What came over the link: a report (step 102; 190 for one that nobody can read), or a message from a
      * phone. It is put into the journal; `kept` is called with the token when it is as durable as a report
-     * answered 200 is, or could not be kept. The record and its strings are the driver's, and are copied.
-     * Tokens are the driver's, too; 0: nobody waits. */
+     * answered 200 is, or could not be kept; never from within. The record and its strings are the driver's,
+     * and are copied; gateway and, where it is 0, `at` are filled in. Tokens are the driver's, too; 0: nobody
+     * waits. Set where the driver has `kept`, else NULL. */
     void (*report)(void *arg, const struct step_record *s, uint64_t token);
     void (*inbound)(void *arg, const struct inbound_record *in, uint64_t token);
     /* For a person who looks on (smschain try), else NULL: the request as it is about to go, with its

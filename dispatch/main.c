@@ -10,16 +10,28 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define GATEWAYS_MAX 256
+#define GATEWAYS_MAX   256
+#define DRAIN_STOP_MS  5000
+#define DRAIN_AGAIN_MS 10000
 
 struct loaded { /* a configuration lives as long as a thread uses it */
     struct conf *conf;
     unsigned users;
 };
 
+/* The process's journal, for gateways whose reports come over their own link. It is opened for the first of
+ * them and ends with the last; threads that a reload starts under another broker or folder get another one.
+ */
+struct keep {
+    struct drain *drain;
+    struct loaded *loaded; /* that it was opened by */
+    unsigned users;
+};
+
 struct thread {
     pthread_t id;
     struct loaded *loaded;
+    struct keep *keep; /* NULL: nothing comes over its link */
     const struct conf_gateway *gateway;
     struct dispatcher *dispatcher;
     bool ending;
@@ -29,6 +41,8 @@ struct thread {
 struct threads {
     struct thread *at[GATEWAYS_MAX];
     size_t count;
+    struct keep *keep; /* that the next thread uses, if its surroundings are the same */
+    int64_t keep_again_ms;
 };
 
 static void set_log(const struct conf *c)
@@ -70,13 +84,65 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+/* ---- the journal ---- */
+
+/* NULL: it cannot be opened now, which was said. */
+static struct keep *keep_open(struct threads *all, struct loaded *l)
+{
+    const struct conf_main *m = &l->conf->main;
+    const struct drain_options o = {.broker = dispatcher_broker(l->conf, "dispatch drain"),
+                                    .shards = (unsigned)MAX_OF(m->broker.update_shards, (int64_t)1),
+                                    .state_dir = m->state_dir};
+    struct keep *k = xcalloc(1, sizeof(*k));
+    if (drain_open(&o, &k->drain) < 0) {
+        all->keep_again_ms = clock_mono_ms() + DRAIN_AGAIN_MS;
+        free(k);
+        return NULL;
+    }
+    l->users++;
+    k->loaded = l;
+    return k;
+}
+
+static struct keep *keep_take(struct threads *all, struct loaded *l)
+{
+    if (all->keep == NULL || !same_surroundings(all->keep->loaded->conf, l->conf)) {
+        struct keep *fresh = clock_mono_ms() < all->keep_again_ms ? NULL : keep_open(all, l);
+        if (fresh == NULL)
+            return NULL;
+        all->keep = fresh;
+    }
+    all->keep->users++;
+    return all->keep;
+}
+
+static void keep_leave(struct threads *all, struct keep *k)
+{
+    if (k == NULL || --k->users > 0)
+        return;
+    if (all->keep == k)
+        all->keep = NULL;
+    drain_close(k->drain, DRAIN_STOP_MS);
+    let_go(k->loaded);
+    free(k);
+}
+
+/* ---- threads ---- */
+
+/* Nothing where the journal cannot be opened: without it no report may be taken. It is tried again. */
 static void start(struct threads *all, struct loaded *l, const struct conf_gateway *g)
 {
+    const struct gateway_driver *driver = gateway_driver(g->driver);
+    bool keeps = driver != NULL && driver->kept != NULL;
+    struct keep *keep = keeps ? keep_take(all, l) : NULL;
+    if (keeps && keep == NULL)
+        return;
     struct thread *t = xcalloc(1, sizeof(*t));
     l->users++;
     t->loaded = l;
+    t->keep = keep;
     t->gateway = g;
-    t->dispatcher = dispatcher_new(l->conf, g);
+    t->dispatcher = dispatcher_new(l->conf, g, keep != NULL ? keep->drain : NULL);
     int rc = pthread_create(&t->id, NULL, thread_main, t);
     if (rc != 0) {
         log_error("no thread", L_STR("gateway", g->name), L_ERRNO(-rc));
@@ -104,6 +170,7 @@ static void join(struct threads *all, bool wait)
         }
         pthread_join(t->id, NULL);
         dispatcher_free(t->dispatcher);
+        keep_leave(all, t->keep);
         let_go(t->loaded);
         free(t);
     }

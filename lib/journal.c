@@ -189,22 +189,59 @@ static void *writer_thread(void *arg)
 
 /* ---- appending ---- */
 
-void journal_append_async(struct journal *j, const void *record, size_t len,
-                          void (*done)(void *arg, int result), void *arg)
+static int refused(const struct journal *j, size_t len)
 {
-    if (!j->has_writer || len == 0 || len > j->record_max_bytes) {
-        done(arg, j->has_writer ? -EMSGSIZE : -EROFS);
-        return;
-    }
-    struct journal_entry *e = make_entry(record, len, done, arg);
-    pthread_mutex_lock(&j->lock);
-    while (j->queued_bytes > 0 && j->queued_bytes + e->len > JOURNAL_QUEUE_MAX_BYTES)
-        pthread_cond_wait(&j->written, &j->lock);
+    if (!j->has_writer)
+        return -EROFS;
+    return len == 0 || len > j->record_max_bytes ? -EMSGSIZE : 0;
+}
+
+/* Locked. */
+static bool has_room(const struct journal *j, const struct journal_entry *e)
+{
+    return j->queued_bytes == 0 || j->queued_bytes + e->len <= JOURNAL_QUEUE_MAX_BYTES;
+}
+
+/* Locked. */
+static void queue_entry(struct journal *j, struct journal_entry *e)
+{
     *j->last_entry = e;
     j->last_entry = &e->next;
     j->queued_bytes += e->len;
     pthread_cond_signal(&j->work);
+}
+
+void journal_append_async(struct journal *j, const void *record, size_t len,
+                          void (*done)(void *arg, int result), void *arg)
+{
+    int r = refused(j, len);
+    if (r < 0) {
+        done(arg, r);
+        return;
+    }
+    struct journal_entry *e = make_entry(record, len, done, arg);
+    pthread_mutex_lock(&j->lock);
+    while (!has_room(j, e))
+        pthread_cond_wait(&j->written, &j->lock);
+    queue_entry(j, e);
     pthread_mutex_unlock(&j->lock);
+}
+
+int journal_offer(struct journal *j, const void *record, size_t len, void (*done)(void *arg, int result),
+                  void *arg)
+{
+    int r = refused(j, len);
+    if (r < 0)
+        return r;
+    struct journal_entry *e = make_entry(record, len, done, arg);
+    pthread_mutex_lock(&j->lock);
+    bool room = has_room(j, e);
+    if (room)
+        queue_entry(j, e);
+    pthread_mutex_unlock(&j->lock);
+    if (!room)
+        free(e);
+    return room ? 0 : JOURNAL_FULL;
 }
 
 struct waiter {

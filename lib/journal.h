@@ -29,6 +29,10 @@ int must_check journal_append(struct journal *j, const void *record, size_t len)
  * thread after the fdatasync; it must not append or rotate itself. */
 void journal_append_async(struct journal *j, const void *record, size_t len, void (*done)(void *arg, int result),
                           void *arg);
+/* The same for a caller that may not wait: JOURNAL_FULL at once where JOURNAL_QUEUE_MAX_BYTES are queued, and -EMSGSIZE as
+ * above; `done` is not called then. 0: it will be. */
+int must_check journal_offer(struct journal *j, const void *record, size_t len, void (*done)(void *arg, int result),
+                             void *arg);
 
 /* Reading back what is on disk and not yet confirmed, from the oldest. Positions are opaque and grow. */
 struct journal_record {

@@ -19,6 +19,8 @@ NEEDS_DEAD_GATEWAY = {"dispatch.handed_over"}
 NEEDS_THROTTLING = {"dispatch.settled"}
 KILLED_ELSEWHERE = {
     "extract.run_entered",  # only a schedule comes by there: test/service/test_extract.py
+    # only what comes over a gateway's own link: test/service/test_link.py
+    "dispatch.report_taken", "dispatch.report_journalled", "dispatch.report_told",
     # only messages from phones: test/chain/test_inbound.py, test_forward.py
     "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed",
     "forward.taken", "forward.posted", "forward.noted",
