@@ -107,8 +107,8 @@ int apply_round(struct apply *a, struct told *steps, size_t count, struct apply_
     return r;
 }
 
-/* Extract keeps the texts of what it loads; where render was told of a template and extract was not, a version
- * appears here that may be ours. Not part of the flush: texts harm nobody. */
+/* Extract keeps the texts of what it loads; where render was told of a template and extract was not, a
+ * version appears here that may be ours. Not part of the flush: texts harm nobody. */
 static int keep_templates(struct apply *a, const struct conf *conf)
 {
     size_t versions = words_versions(a->o.words), n = conf->template_count;

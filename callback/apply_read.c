@@ -1,8 +1,8 @@
 /* What the fold needs from the tables: the message rows, which claims are missing, and what is known of the
  * ids that reports name. Every statement is for one day, so that it touches one partition. */
 #include "callback/apply_internal.h"
+#include "claim_first_dense.sql.h"
 #include "claim_missing.sql.h"
-#include "claim_missing_dense.sql.h"
 #include "message_read.sql.h"
 #include "message_read_dense.sql.h"
 
@@ -40,7 +40,11 @@ static int64_t *wanted_rows(const struct told *steps, size_t count, const struct
 
 static void take_row(const struct db_result *r, int i, struct fold_row *row)
 {
-    *row = (struct fold_row){.sms_id = db_big(r, i, 0), .run_id = db_big(r, i, 1), .number = db_big(r, i, 2)};
+    *row = (struct fold_row){.sms_id = db_big(r, i, 0),
+                             .run_id = db_big(r, i, 1),
+                             .number = db_big(r, i, 2),
+                             .place = db_place(r, i, 11),
+                             .transaction = (int32_t)db_big(r, i, 12)};
     row->was = (struct fold_stand){.changed_at = db_time_ms(r, i, 3),
                                    .gateway = (int32_t)db_big(r, i, 4),
                                    .reason = (int32_t)db_big(r, i, 5),
@@ -151,9 +155,41 @@ static struct seq_id *named_attempts(struct told *steps, size_t count, struct ap
     return keys;
 }
 
-static int missing_of_day(struct apply *a, const struct seq_id *keys, size_t count, struct seq_id *missing,
+/* Takes those out of `keys` that a walk over the stretch finds claimed; the others keep their order. */
+static int drop_first_claims(struct apply *a, struct seq_id *keys, size_t *io_count)
+{
+    auto_params p = db_params_new();
+    auto_result result = NULL;
+    size_t count = *io_count, kept = 0;
+    db_add_big(p, keys[0].sms_id);
+    db_add_big(p, keys[count - 1].sms_id + 1);
+    int r = db_run(a->o.db, &sql_claim_first_dense, p, &result);
+    if (r != 0)
+        return r;
+    size_t found_count = (size_t)db_rows(result);
+    auto_free int64_t *found = xcalloc(found_count + 1, sizeof(*found));
+    for (size_t i = 0; i < found_count; i++)
+        found[i] = db_big(result, (int)i, 0);
+    found_count = apply_sort_unique(found, found_count);
+    for (size_t i = 0, at = 0; i < count; i++) {
+        while (at < found_count && found[at] < keys[i].sms_id)
+            at++;
+        bool claimed = at < found_count && found[at] == keys[i].sms_id;
+        if (!(claimed && keys[i].segment == 1 && keys[i].attempt == 1))
+            keys[kept++] = keys[i];
+    }
+    *io_count = kept;
+    return 0;
+}
+
+static int missing_of_day(struct apply *a, struct seq_id *keys, size_t count, struct seq_id *missing,
                           size_t *io_missing)
 {
+    if (is_dense(keys[0].sms_id, keys[count - 1].sms_id, count)) {
+        int r = drop_first_claims(a, keys, &count);
+        if (r != 0 || count == 0)
+            return r;
+    }
     auto_params p = db_params_new();
     auto_result result = NULL;
     auto_free int64_t *sms_ids = xcalloc(count, sizeof(*sms_ids));
@@ -164,17 +200,11 @@ static int missing_of_day(struct apply *a, const struct seq_id *keys, size_t cou
         segments[i] = keys[i].segment;
         attempts[i] = keys[i].attempt;
     }
-    bool dense = is_dense(sms_ids[0], sms_ids[count - 1], count);
     db_add_big_array(p, sms_ids, count);
     db_add_int_array(p, segments, count);
     db_add_int_array(p, attempts, count);
-    if (dense) {
-        db_add_big(p, sms_ids[0]);
-        db_add_big(p, sms_ids[count - 1] + 1);
-    } else {
-        apply_add_day(p, sms_id_day(keys[0].sms_id));
-    }
-    int r = db_run(a->o.db, dense ? &sql_claim_missing_dense : &sql_claim_missing, p, &result);
+    apply_add_day(p, sms_id_day(keys[0].sms_id));
+    int r = db_run(a->o.db, &sql_claim_missing, p, &result);
     if (r != 0)
         return r;
     for (int i = 0; i < db_rows(result); i++)

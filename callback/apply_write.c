@@ -78,25 +78,20 @@ static int copy_events(struct apply *a, const struct fold *f)
 
 static void copy_row(struct apply *a, struct db_copy *c, const struct fold_row *row)
 {
-    const struct fold_stand *now = &row->now, *was = &row->was;
-    db_copy_row(c, 17);
+    const struct fold_stand *now = &row->now;
+    db_copy_row(c, 12);
     db_copy_small(c, a->round);
     db_copy_big(c, row->sms_id);
+    db_copy_place(c, row->place);
+    db_copy_int(c, row->transaction);
     db_copy_time(c, now->changed_at);
     db_copy_int(c, now->gateway);
     db_copy_int(c, now->reason);
     db_copy_small(c, now->attempt);
     db_copy_small(c, now->segments);
     db_copy_small(c, now->state);
-    db_copy_int(c, was->gateway);
-    db_copy_int(c, was->reason);
-    db_copy_small(c, was->attempt);
-    db_copy_small(c, was->segments);
-    db_copy_small(c, was->state);
     db_copy_int(c, now->version);
     db_copy_small(c, now->version_attempt);
-    db_copy_int(c, was->version);
-    db_copy_small(c, was->version_attempt);
 }
 
 static int copy_rows(struct apply *a, const struct fold *f)
@@ -104,9 +99,8 @@ static int copy_rows(struct apply *a, const struct fold *f)
     struct db_copy *c = NULL;
     int r = db_copy_begin(
         a->o.db,
-        "flush_message (round, sms_id, changed_at, gateway, reason, attempt, segments, state, was_gateway, "
-        "was_reason, was_attempt, was_segments, was_state, version, version_attempt, was_version, "
-        "was_version_attempt)",
+        "flush_message (round, sms_id, place, transaction, changed_at, gateway, reason, attempt, segments, "
+        "state, version, version_attempt)",
         &c);
     if (r != 0)
         return r;

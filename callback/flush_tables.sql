@@ -3,11 +3,9 @@
 SET plan_cache_mode = force_generic_plan;
 -- Temporary tables made for each batch would bloat the catalogue.
 CREATE TEMPORARY TABLE IF NOT EXISTS flush_message (
-  round smallint NOT NULL, sms_id bigint NOT NULL, changed_at timestamptz NOT NULL, gateway int NOT NULL, reason int NOT NULL,
-  attempt smallint NOT NULL, segments smallint NOT NULL, state smallint NOT NULL,
-  was_gateway int NOT NULL, was_reason int NOT NULL, was_attempt smallint NOT NULL, was_segments smallint NOT NULL,
-  was_state smallint NOT NULL, version int NOT NULL, version_attempt smallint NOT NULL, was_version int NOT NULL,
-  was_version_attempt smallint NOT NULL) ON COMMIT DELETE ROWS;
+  round smallint NOT NULL, sms_id bigint NOT NULL, place tid NOT NULL, transaction xid NOT NULL,
+  changed_at timestamptz NOT NULL, gateway int NOT NULL, reason int NOT NULL, attempt smallint NOT NULL,
+  segments smallint NOT NULL, state smallint NOT NULL, version int NOT NULL, version_attempt smallint NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS flush_map (
   round smallint NOT NULL, gateway int NOT NULL, msg_id text NOT NULL, number bigint NOT NULL, sms_id bigint NOT NULL,
   segment smallint NOT NULL, attempt smallint NOT NULL, raw_msg_id text, accepted_at timestamptz NOT NULL) ON COMMIT DELETE ROWS;

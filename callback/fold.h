@@ -18,6 +18,8 @@ struct fold_stand {          /* the part of a message row that changes */
 };
 struct fold_row {
     int64_t sms_id, run_id, number;
+    int64_t place;       /* which version of the row was read: where it stands… */
+    int32_t transaction; /* …and who wrote it */
     struct fold_stand was, now;
     uint16_t entered;       /* states it has entered in this fold, a bit each */
     bool segmented;         /* fold_mark_segmented: its segments are looked at */

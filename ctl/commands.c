@@ -40,9 +40,9 @@ const struct ctl_command ctl_commands[] = {
      "  --sample N   so many texts (default 3, at most 1000)\n"
      "Example:\n"
      "  smschain plan repayment-reminder --sample 10\n"
-     "Exit codes: 0 it would go out as it is, 1 no such rule, or its SQL or a column is wrong, 2 usage, 3 mind what is\n"
-     "said: render errors, stale messages, a hold, a missing price; 4 database or source not reachable,\n"
-     "5 bad configuration.\n"},
+     "Exit codes: 0 it would go out as it is, 1 no such rule, or its SQL or a column is wrong, 2 usage,\n"
+     "3 mind what is said (render errors, stale messages, a hold, a missing price), 4 database or source not\n"
+     "reachable, 5 bad configuration.\n"},
     {"preview", cmd_preview, "the text of one row, by segments, with the characters that cost more",
      " TEMPLATE [COLUMN=VALUE…] [--json]\n"
      "       smschain preview TEMPLATE --row JSON [--json]\n"
@@ -156,24 +156,21 @@ const struct ctl_command ctl_commands[] = {
      "configuration.\n"},
     {"test", cmd_test, "send a row of a rule to phones of one's own",
      " RULE --to NUMBER[,NUMBER…]  [--row N] [--once WORD] [--wait TIME] [--yes] [--json]\n"
-     "Reads the rule's SQL, makes the text of its first row as a run would, shows it, and sends it to these "
-     "numbers\n"
-     "(at most 10): claimed, followed and reported like every message, but in a run of its own (origin test), "
-     "outside\n"
-     "the rule's keys and balance. A number of suppression scope all gets nothing; while the rule is stopped it "
-     "waits.\n"
+     "Reads the rule's SQL, makes the text of its first row as a run would, shows it, and sends it to these\n"
+     "numbers (at most 10): claimed, followed and reported like every message, but in a run of its own\n"
+     "(origin test), outside the rule's keys and balance. A number of suppression scope all gets nothing;\n"
+     "while the rule is stopped it waits.\n"
      "  --row    the text of this row (default 1)\n"
-     "  --once   a name of this test: said again with the same one, nothing is sent again to the same number, "
-     "and\n"
-     "           what became of it is shown. Without it every call sends anew\n"
+     "  --once   a name of this test: said again with the same one, nothing is sent again to the same\n"
+     "           number, and what became of it is shown. Without it every call sends anew\n"
      "  --wait   until all have come to their end, but no longer than 90s, 15m, 2h …\n"
      "  --yes    do not ask\n"
      "Needs extract's secrets (the source's) and the operator's.\n"
      "Example:\n"
      "  smschain test repayment-reminder --to +491711234567 --wait 2m\n"
-     "Exit codes: 0 entered (with --wait: delivered), 1 refused, suppressed or not delivered, 2 usage, 3 not all "
-     "have\n"
-     "come to their end within --wait, 4 source or database not reachable, 5 bad configuration.\n"},
+     "Exit codes: 0 entered (with --wait: delivered), 1 refused, suppressed or not delivered, 2 usage,\n"
+     "3 not all have come to their end within --wait, 4 source or database not reachable,\n"
+     "5 bad configuration.\n"},
     {"why", cmd_why, "what became of a number: every message to it, and why not",
      " NUMBER [--rule RULE] [--since TIME] [--limit N] [--whole-number] [--json]\n"
      "Every message to the number with its story and what it waits for or why it ended so; every row of it "

@@ -84,6 +84,8 @@ int64_t db_big(const struct db_result *r, int row, int column);      /* 0 if nul
 bool db_bool(const struct db_result *r, int row, int column);
 /* A timestamptz column; 0 if null, INT64_MAX and INT64_MIN for the infinities. */
 int64_t db_time_ms(const struct db_result *r, int row, int column);
+/* A tid (the system column ctid) as one number, for db_copy_place; 0 if null. */
+int64_t db_place(const struct db_result *r, int row, int column);
 int64_t db_affected(const struct db_result *r);
 void db_result_free(struct db_result *r);
 #define auto_result cleanup_with(db_result_free_pointed) struct db_result *
@@ -121,6 +123,7 @@ void db_copy_int(struct db_copy *c, int32_t v);
 void db_copy_big(struct db_copy *c, int64_t v);
 void db_copy_text(struct db_copy *c, const char *s); /* NULL: null */
 void db_copy_time(struct db_copy *c, int64_t wall_ms); /* 0: null */
+void db_copy_place(struct db_copy *c, int64_t place);    /* a tid, as db_place gives it */
 void db_copy_uuid(struct db_copy *c, const uint8_t v[16]);
 int must_check db_copy_end(struct db *d, struct db_copy *c); /* frees c, also on failure */
 void db_copy_abort(struct db *d, struct db_copy *c);

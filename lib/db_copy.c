@@ -167,6 +167,13 @@ void db_copy_time(struct db_copy *c, int64_t wall_ms)
     add_u64(c, (uint64_t)((wall_ms - EPOCH_2000_MS) * 1000));
 }
 
+void db_copy_place(struct db_copy *c, int64_t place)
+{
+    add_u32(c, sizeof(uint32_t) + sizeof(uint16_t));
+    add_u32(c, (uint32_t)(place >> 16));
+    add_u16(c, (uint16_t)place);
+}
+
 void db_copy_uuid(struct db_copy *c, const uint8_t v[16])
 {
     add_u32(c, 16);

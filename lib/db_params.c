@@ -329,6 +329,29 @@ int64_t db_big(const struct db_result *r, int row, int column)
     return strtoll(db_text(r, row, column), NULL, 10);
 }
 
+/* Block and item: ten digits and five, or four bytes and two. */
+int64_t db_place(const struct db_result *r, int row, int column)
+{
+    unsigned block = 0, item = 0;
+    uint32_t four;
+    uint16_t two;
+
+    if (db_is_null(r, row, column))
+        return 0;
+    if (is_binary(r, column)) {
+        const char *v = PQgetvalue(r->pg, row, column);
+        if (PQgetlength(r->pg, row, column) != sizeof(four) + sizeof(two))
+            return 0;
+        memcpy(&four, v, sizeof(four));
+        memcpy(&two, v + sizeof(four), sizeof(two));
+        block = be32toh(four);
+        item = be16toh(two);
+    } else if (sscanf(db_text(r, row, column), "(%u,%u)", &block, &item) != 2) {
+        return 0;
+    }
+    return (int64_t)block << 16 | item;
+}
+
 bool db_bool(const struct db_result *r, int row, int column)
 {
     char c = db_text(r, row, column)[0];

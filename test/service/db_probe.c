@@ -124,7 +124,7 @@ static void binary_results(struct db *d, const char *arg)
 #define VALUES                                                                                               \
     "SELECT -7::smallint, -70000, -9007199254740993, 'q\u00e9'::text, true, false, NULL::int,"               \
     " '2026-01-31 08:15:00.123+00'::timestamptz, '1999-12-31 23:59:59.999+00'::timestamptz,"                 \
-    " 'infinity'::timestamptz, '-infinity'::timestamptz, NULL::timestamptz"
+    " 'infinity'::timestamptz, '-infinity'::timestamptz, NULL::timestamptz, '(4294967294,65535)'::tid, NULL::tid"
     static const struct db_sql asked[] = {{.name = "as_text", .text = VALUES},
                                           {.name = "in_binary", .text = VALUES, .binary = true}};
 
@@ -138,6 +138,7 @@ static void binary_results(struct db *d, const char *arg)
         CHECK(db_is_null(r, 0, 6) && db_big(r, 0, 6) == 0);
         CHECK(db_time_ms(r, 0, 7) == T1 && db_time_ms(r, 0, 8) == INT64_C(946684799999));
         CHECK(db_time_ms(r, 0, 9) == INT64_MAX && db_time_ms(r, 0, 10) == INT64_MIN);
+        CHECK(db_place(r, 0, 12) == (INT64_C(4294967294) << 16 | 65535) && db_place(r, 0, 13) == 0);
         CHECK(db_is_null(r, 0, 11) && db_time_ms(r, 0, 11) == 0);
     }
 #undef VALUES

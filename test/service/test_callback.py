@@ -146,6 +146,28 @@ def test_a_slow_client_is_cut_off(world, begin):
     w.stop()
 
 
+def test_rows_that_changed_between_reading_and_writing(world):
+    """Somebody else writes rows that a flush has read: it is done again with what they say now, whether the other had
+    written before or while the flush wrote, once or twice (then the row's old place may be in use again)."""
+    w = world()
+    ids = w.messages(200)
+    w.publish([w.submitted(ids[0])])
+    w.start()
+    w.settled(lambda: w.states()[ids[0]] == "submitted", "its first flush, and with it all partitions")
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE message m%'"
+    other = w.lab.connect(w.database)
+    other.autocommit = False
+    with other, other.cursor() as cursor:
+        cursor.execute("UPDATE message SET state = 90, attempt = 1, changed_at = now() WHERE sms_id = %s", (ids[100],))
+        cursor.execute("UPDATE message SET segments = 3 WHERE sms_id = ANY(%s)", (ids[90:110],))
+        w.publish([r for s in ids for r in (w.submitted(s), w.accepted(s, f"m{s}"))])
+        w.settled(lambda: w.one(blocked) == 1, "the flush to wait for the row")
+    other.close()
+    w.settled(lambda: set(w.states().values()) == {"accepted", "delivered"}, "the flush done again")
+    assert w.states()[ids[100]] == "delivered" and list(w.states().values()).count("delivered") == 1
+    assert w.one("SELECT count(*) FROM message WHERE segments = 3") == 20
+
+
 def test_what_cannot_be_read_is_kept(world):
     w = world()
     w.start()
