@@ -115,5 +115,5 @@ struct gateway_driver {
                 const char **ret_reason);
     void (*kept)(struct gateway *g, uint64_t token, bool kept); /* NULL: nothing comes over its link */
 };
-extern const struct gateway_driver http_driver;
+extern const struct gateway_driver http_driver, adapter_driver;
 const struct gateway_driver *gateway_driver(const char *name); /* NULL: none of that name */

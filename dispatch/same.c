@@ -79,7 +79,8 @@ bool same_gateway(const struct conf_gateway *a, const struct conf_gateway *b)
         !same_sign(&a->sign, &b->sign))
         return false;
     if (strcmp(a->driver, "http") != 0 &&
-        (!conf_gateway_key_same(a, b, "smpp") || !conf_gateway_key_same(a, b, "report")))
+        (!conf_gateway_key_same(a, b, "smpp") || !conf_gateway_key_same(a, b, "adapter") ||
+         !conf_gateway_key_same(a, b, "report")))
         return false;
     return same_answers(a->answers, a->answer_count, b->answers, b->answer_count) &&
            same_results(&a->results, &b->results);

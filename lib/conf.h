@@ -330,9 +330,17 @@ struct conf_price { /* of one segment to numbers that begin so; the longest pref
 #define CONF_PRICE_MAX 1000000000 /* micro-units */
 bool conf_price_micro(const char *text, int64_t *ret); /* in millionths, exact; false: no such number */
 
+struct conf_adapter { /* driver adapter: an external process behind a Unix socket */
+    char *socket;              /* its path */
+    char *user;                /* the account it must run under; "" : ours */
+    int64_t ping_interval_ms;  /* quiet for so long: a ping */
+    int64_t ping_timeout_ms;   /* nothing after it for so long: the link is dead */
+    int64_t reconnect_base_ms, reconnect_max_ms;
+};
+
 struct conf_gateway {
     char *name, *file;
-    char *driver;          /* "http" "smpp" */
+    char *driver;          /* "http" "smpp" "adapter" */
     int64_t rate;          /* messages a second over all its dispatchers */
     int64_t window;        /* unanswered messages over all its dispatchers */
     int64_t dispatchers;   /* 1 */
@@ -344,6 +352,7 @@ struct conf_gateway {
     struct conf_http http;
     struct conf_sign sign;
     struct conf_smpp smpp;       /* driver smpp */
+    struct conf_adapter adapter; /* driver adapter */
     struct conf_request request; /* driver http */
     struct conf_answer *answers;
     size_t answer_count;

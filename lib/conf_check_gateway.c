@@ -182,6 +182,8 @@ void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
         check_of_http(k, g);
     else if (!strcmp(g->driver, "smpp"))
         conf_check_smpp(k, g);
+    else if (!strcmp(g->driver, "adapter"))
+        conf_check_adapter(k, g);
     check_posts(k, g);
     conf_check_follow(k, g);
     conf_check_prices(k, g);

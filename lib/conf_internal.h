@@ -202,6 +202,7 @@ void conf_check_submit(struct conf_checking *k, const struct conf_gateway *g);
 void conf_check_http(struct conf_checking *k, const struct conf_http *h, const char *path); /* path "": the file's own keys */
 void conf_check_prices(struct conf_checking *k, const struct conf_gateway *g); /* conf_prices.c */
 void conf_check_smpp(struct conf_checking *k, const struct conf_gateway *g);   /* conf_check_smpp.c */
+void conf_check_adapter(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_adapter.c */
 /* The first sentence of a key's help, as "…is missing. IT". Its length. */
 int conf_key_about(const struct conf_key *key);
 void conf_check_follow(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_follow.c: lookup, poll */

@@ -8,6 +8,7 @@ extern const struct conf_key conf_main_keys[], conf_source_keys[], conf_template
     conf_rule_keys[];
 extern const struct conf_table conf_report_table, conf_inbound_table; /* sections of a gateway */
 extern const struct conf_table conf_smpp_table;   /* its section smpp */
+extern const struct conf_table conf_adapter_table; /* its section adapter */
 extern const struct conf_table conf_lookup_table, conf_poll_table; /* its sections lookup and poll */
 extern const struct conf_table conf_main_inbound_table; /* section inbound of smschain.yaml */
 

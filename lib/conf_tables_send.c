@@ -10,6 +10,7 @@ static const struct conf_word lanes[] = {{"bulk", 0}, {"instant", 1}, {0}};
 static const struct conf_word gateway_drivers[] = {
     {"http", 0},
     {"smpp", 0},
+    {"adapter", 0},
     {0},
 };
 static const struct conf_word answer_kinds[] = {{"accepted", ANSWER_ACCEPTED},
@@ -139,8 +140,9 @@ static const struct conf_table price_table = {
 
 const struct conf_key conf_gateway_keys[] = {
     {.name = "driver", .type = CONF_WORD, .at = G(driver), .words = gateway_drivers, .fallback = "http",
-     .help = "How it is spoken to: by HTTP requests, or over lasting links by SMPP 3.4. The sections `auth`, `tls`, "
-             "`proxy`, `sign`, `request`, `answer` and `results` are of http, `smpp` is of smpp."},
+     .help = "How it is spoken to: by HTTP requests, over lasting links by SMPP 3.4, or through a process of your own "
+             "(docs/adapters.md). The sections `auth`, `tls`, `proxy`, `sign`, `request`, `answer` and `results` are of "
+             "http, `smpp` is of smpp, `adapter` is of adapter."},
     {.name = "rate", .type = CONF_INT, .at = G(rate), .required = true, .min = 1, .max = 100000,
      .unit = "messages a second",
      .help = "Messages a second over all its dispatchers, as the contract says."},
@@ -187,6 +189,9 @@ const struct conf_key conf_gateway_keys[] = {
     {.name = "smpp", .type = CONF_SECTION, .table = &conf_smpp_table, .required = true, .owner = "dispatch",
      .driver = "smpp",
      .help = "The links: where to, who we are, how texts are written."},
+    {.name = "adapter", .type = CONF_SECTION, .table = &conf_adapter_table, .at = G(adapter), .required = true,
+     .owner = "dispatch", .driver = "adapter",
+     .help = "The process that speaks to it, and the link to that process."},
     {.name = "report", .type = CONF_SECTION, .table = &conf_report_table,
      .help = "Its delivery reports."},
     {.name = "inbound", .type = CONF_SECTION, .table = &conf_inbound_table,

@@ -181,12 +181,13 @@ static void keys_shown(const struct conf_table *t, const char *samples)
 
 static void samples_show_every_key(void **state)
 {
-    static const char *const files[CONF_KINDS][8] = {
+    static const char *const files[CONF_KINDS][12] = {
         [CONF_KIND_MAIN] = {"smschain.yaml"},
         [CONF_KIND_SOURCE] = {"sources/shop.yaml", "sources/mariadb.yaml.sample"},
         [CONF_KIND_TEMPLATE] = {"templates/repayment-reminder.liquid"},
         [CONF_KIND_GATEWAY] = {"gateways/alpha.yaml", "gateways/beta.yaml", "gateways/aliyun-like.yaml",
-                               "gateways/infobip-like.yaml", "gateways/smpp.yaml.sample"},
+                               "gateways/infobip-like.yaml", "gateways/smpp.yaml.sample",
+                               "gateways/adapter-like.yaml.sample"},
         [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml"},
     };
 
