@@ -74,7 +74,11 @@
     FIELD(STR, msg_id)     /* the gateway's id of it */                                                          \
     FIELD(INT, gateway_at) /* the gateway's clock, wall ms */                                                    \
     FIELD(INT, inbound)    /* sms.inbound only: our id of it, the same however often it is told */               \
-    FIELD(STR, keyword)    /* sms.inbound only: "stop" or "start" where it is such a word */
+    FIELD(STR, keyword)    /* sms.inbound only: "stop" or "start" where it is such a word */                     \
+    FIELD(INT, reference)  /* of a message in several parts: what all of them carry */                           \
+    FIELD(INT, part)       /* 1 to parts; the consumer puts them together */                                     \
+    FIELD(INT, parts)      /* how many; absent: it is whole. sms.inbound: how many it came in */                 \
+    FIELD(INT, missing)    /* sms.inbound only: parts that did not come in time; absent: none */
 
 enum step {
     STEP_SUBMITTED  = 100, /* seq_id by sms_id: needs seq_id, gateway, number */
