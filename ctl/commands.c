@@ -65,10 +65,11 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 entered, 1 no such rule, or extract has not seen it yet, 2 usage, 3 entered but held\n"
      "(smschain accept RULE), 4 database not reachable, 5 bad configuration.\n"},
     {"status", cmd_status, "where everything stands",
-     " [--json] [--watch]\n"
-     "Runs of the last day with their balance and the states of their messages, services, queues, and what "
-     "waits\n"
-     "for a person.\n"
+     " [--run RUN] [--json] [--watch]\n"
+     "Runs of the last day with their balance and the states of their messages; for each held run why, and what it\n"
+     "would send and cost; for each run in waves how its first wave stands; services, queues, and what waits for a\n"
+     "person.\n"
+     "  --run     that run alone, with its messages and cost by gateway and its render errors\n"
      "  --json    one object\n"
      "  --watch   every second until Ctrl-C\n"
      "Example:\n"
@@ -90,8 +91,9 @@ const struct ctl_command ctl_commands[] = {
      "  smschain start --gateway beta\n" CODES_DB},
     {"release", cmd_release, "let a held run go on",
      " RUN\n"
-     "RUN is the number that status shows. For runs over max_recipients this is a person's yes to all of "
-     "them.\n"
+     "RUN is the number that status shows, with all that holds it and what it would send and cost. This is a person's\n"
+     "yes to that: nothing is read or entered twice, who and when is kept. A run over max_recipients is read on\n"
+     "without that limit; what its figures say is asked at its end. Of a run held by its first wave the rest leaves.\n"
      "Example:\n"
      "  smschain release 4711\n"
      "Exit codes: 0 released, 1 no such run or it is not held, 2 usage, 4 database not reachable,\n"

@@ -149,7 +149,15 @@ enum status_run_column {
     RUN_DUPLICATE,
     RUN_INVALID,
     RUN_SUPPRESSED,
-    RUN_PASS_COMPLETE
+    RUN_PASS_COMPLETE,
+    RUN_HELD_BY,
+    RUN_PLANNED,
+    RUN_RELEASED_BY,
+    RUN_RELEASED_AT,
+    RUN_WAVE,
+    RUN_WAVE_FIRST,
+    RUN_WAVE_DUE,
+    RUN_PUBLISH
 };
 enum status_count_column {
     COUNT_IN_DOUBT,
@@ -168,3 +176,8 @@ int64_t status_state_count(const struct status *s, int64_t run_id,
                            int state); /* messages of that run in that state */
 void status_print(const struct status *s);
 void status_json(const struct status *s);
+void status_print_runs(const struct status *s);
+void status_print_held(const struct status *s); /* status_run.c; the same below */
+void status_print_waves(const struct status *s);
+void status_print_one(const struct status *s); /* of `status --run` */
+void status_json_run_more(const struct status *s, int i, struct buf *b);

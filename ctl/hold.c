@@ -1,16 +1,53 @@
 /* smschain release, cancel and accept: what a person decides about runs and rules. */
 #include "control_set.sql.h"
 #include "ctl/ctl.h"
+#include "ctl/show_planned.h"
 #include "message_find.sql.h"
 #include "rule_accept.sql.h"
 #include "rule_accept_runs.sql.h"
 #include "run_cancel.sql.h"
 #include "run_release.sql.h"
+#include <pwd.h>
 #include <stdio.h>
+
+#define PERSON_SIZE 144
+
+/* Who says so: the database knows only the operators' common role. */
+static const char *person(char out[PERSON_SIZE])
+{
+    const char *sudo = getenv("SUDO_USER");
+    const struct passwd *me = getpwuid(geteuid());
+    char host[64] = "";
+
+    (void)gethostname(host, sizeof(host) - 1);
+    snprintf(out, PERSON_SIZE, "%.64s@%s", sudo && *sudo ? sudo : me ? me->pw_name : "?", host);
+    return out;
+}
+
+/* What happens now, in the words of the run's figures. */
+static void say_released(const struct db_result *r)
+{
+    enum { RULE, WHOLE, NEW, PLANNED, WAVES, WAVE_FIRST };
+    struct planned *planned = planned_decode(db_text(r, 0, PLANNED), strlen(db_text(r, 0, PLANNED)));
+
+    if (!db_bool(r, 0, WHOLE)) {
+        printf("its source is read, now without that limit; what else may hold it is said then\n");
+    } else {
+        if (planned) {
+            printf("it sends ");
+            show_planned_line(planned);
+            putchar('\n');
+        }
+        if (db_bool(r, 0, WAVES))
+            printf("the first wave leaves now: %s of %s\n", db_text(r, 0, WAVE_FIRST), db_text(r, 0, NEW));
+    }
+    planned_free(planned);
+}
 
 int cmd_release(struct ctl *c)
 {
     int64_t run;
+    char who[PERSON_SIZE];
     auto_params p = db_params_new();
     auto_result released = NULL;
     if (!ctl_no_options_left(c) || c->argc != 2 || !ctl_parse_big(c->argv[1], &run))
@@ -19,12 +56,14 @@ int cmd_release(struct ctl *c)
     if (code != 0)
         return code;
     db_add_big(p, run);
+    db_add_text(p, person(who));
     code = ctl_sql(c, &sql_run_release, p, &released);
     if (code != 0)
         return code;
     if (db_rows(released) == 0)
         return ctl_fail(EXIT_REFUSED, "run %s is not held", c->argv[1]);
     printf("released: run %s\n", c->argv[1]);
+    say_released(released);
     return EXIT_DONE;
 }
 

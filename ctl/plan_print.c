@@ -1,49 +1,10 @@
 /* A plan for a person's eyes. */
 #include "ctl/planning.h"
+#include "ctl/show_planned.h"
 #include "lib/clock.h"
 #include "lib/number.h"
 #include <inttypes.h>
 #include <stdio.h>
-
-#define CURRENCIES 16
-
-/* "1,234,567" */
-static const char *grouped(int64_t n, char out[32])
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%" PRId64, n), at = 0;
-
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
-            out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    out[at] = '\0';
-    return out;
-}
-
-static const char *duration(int64_t ms, char out[48])
-{
-    int64_t s = (ms + 999) / 1000;
-
-    if (s < 60)
-        snprintf(out, 48, "%" PRId64 " s", s);
-    else if (s < 3600)
-        snprintf(out, 48, "%" PRId64 " min %" PRId64 " s", s / 60, s % 60);
-    else
-        snprintf(out, 48, "%" PRId64 " h %" PRId64 " min", s / 3600, s % 3600 / 60);
-    return out;
-}
-
-static void print_costs(const struct planned_cost *costs, size_t count)
-{
-    char money[PLANNED_MONEY_SIZE];
-
-    for (size_t i = 0; i < count; i++)
-        printf("%s%s %s", i > 0 ? " + " : "", planned_money(costs[i].micro, money), costs[i].currency);
-    if (count == 0)
-        printf("no price known");
-}
 
 static void print_skipped(const char *what, int64_t rows, const struct planning_count *by, size_t count)
 {
@@ -51,11 +12,11 @@ static void print_skipped(const char *what, int64_t rows, const struct planning_
 
     if (rows == 0)
         return;
-    printf("  %-14s %12s", what, grouped(rows, n));
+    printf("  %-14s %12s", what, show_grouped(rows, n));
     for (size_t i = 0; i < count; i++) {
         printf("%s", i > 0 ? " · " : "  ");
         show_cut(by[i].reason, 40);
-        printf(" %s", grouped(by[i].rows, n));
+        printf(" %s", show_grouped(by[i].rows, n));
     }
     putchar('\n');
 }
@@ -65,36 +26,28 @@ static void print_rows(const struct planning *p)
     char n[32], took[48];
     int64_t stale = planning_stale(p);
 
-    printf("rows             %12s  read in %s\n", grouped(p->rows, n), duration(p->took_ms, took));
-    printf("recipients       %12s\n", grouped(p->planned->messages + p->planned->errors, n));
+    printf("rows             %12s  read in %s\n", show_grouped(p->rows, n), show_duration(p->took_ms, took));
+    printf("recipients       %12s\n", show_grouped(p->planned->messages + p->planned->errors, n));
     print_skipped("duplicate", p->duplicate, NULL, 0);
     print_skipped("suppressed", p->suppressed, p->suppressed_by, p->suppressed_reasons);
     print_skipped("invalid", p->invalid, p->invalid_by, p->invalid_reasons);
     if (stale > 0)
         printf("  %-14s %12s  will not leave within valid_for, and are not sent then\n", "stale",
-               grouped(stale, n));
-    printf("render errors    %12s\n", grouped(p->planned->errors, n));
-    for (size_t i = 0; i < p->planned->reason_count; i++) {
-        const struct planned_error *e = &p->planned->reasons[i];
-        printf("  %-14s %12s\n", e->reason, grouped(e->count, n));
-        for (size_t k = 0; k < e->example_count; k++) {
-            printf("    ");
-            show_cut(e->examples[k].key, SHOW_COLUMNS);
-            printf(": %s\n", e->examples[k].error);
-        }
-    }
+               show_grouped(stale, n));
+    printf("render errors    %12s\n", show_grouped(p->planned->errors, n));
+    show_planned_errors(p->planned, "  ");
 }
 
 static void print_shapes(const struct planned *f)
 {
     char n[32];
 
-    printf("segments         %12s\n", grouped(f->segments, n));
+    printf("segments         %12s\n", show_grouped(f->segments, n));
     for (int e = TEXT_GSM7; e <= TEXT_UCS2; e++)
         for (int s = 1; s <= TEXT_SEGMENTS_MAX; s++)
             if (f->shapes[e][s] > 0)
                 printf("  %-5s %3d of    %12s messages  %5.1f %%\n",
-                       text_encoding_word((enum text_encoding)e), s, grouped(f->shapes[e][s], n),
+                       text_encoding_word((enum text_encoding)e), s, show_grouped(f->shapes[e][s], n),
                        100.0 * (double)f->shapes[e][s] / (double)f->messages);
     if (f->character_count == 0)
         return;
@@ -102,7 +55,7 @@ static void print_shapes(const struct planned *f)
     for (size_t i = 0; i < f->character_count; i++) {
         char c[SHOW_CHARACTER_SIZE];
         printf("%s%s in %s", i > 0 ? " · " : "", show_character(f->characters[i].code, c),
-               grouped(f->characters[i].messages, n));
+               show_grouped(f->characters[i].messages, n));
     }
     printf("%s\n", f->other_characters > 0 ? " · and others" : "");
 }
@@ -110,7 +63,7 @@ static void print_shapes(const struct planned *f)
 static void print_gateways(const struct planning *p)
 {
     const struct planned *f = p->planned;
-    struct planned_cost costs[CURRENCIES];
+    struct planned_cost costs[PLANNED_CURRENCIES];
     int64_t longest = 0;
     char n[32], m[32], took[48], end[SHOW_TIME_SIZE];
 
@@ -119,20 +72,20 @@ static void print_gateways(const struct planning *p)
         const struct planned_gateway *g = &f->gateways[i];
         int64_t ms = planning_send_ms(p, g);
         longest = MAX_OF(longest, ms);
-        printf("  %-14s %12s messages %12s segments  %s  ", g->name, grouped(g->messages, n),
-               grouped(g->segments, m), duration(ms, took));
-        print_costs(g->costs, g->cost_count);
+        printf("  %-14s %12s messages %12s segments  %s  ", g->name, show_grouped(g->messages, n),
+               show_grouped(g->segments, m), show_duration(ms, took));
+        show_costs(g->costs, g->cost_count);
         putchar('\n');
     }
     printf("cost             ");
-    print_costs(costs, planned_costs(f, costs, COUNT_OF(costs)));
-    printf("\ntime             %s at the gateways' rates, so until %s UTC\n", duration(longest, took),
+    show_costs(costs, planned_costs(f, costs, COUNT_OF(costs)));
+    printf("\ntime             %s at the gateways' rates, so until %s UTC\n", show_duration(longest, took),
            show_time(p->at_ms + longest, end));
 }
 
 static void print_last(const struct planning *p)
 {
-    struct planned_cost now[CURRENCIES], then[CURRENCIES];
+    struct planned_cost now[PLANNED_CURRENCIES], then[PLANNED_CURRENCIES];
     int64_t recipients = p->planned->messages + p->planned->errors;
     char n[32], d[32], at[SHOW_TIME_SIZE];
 
@@ -141,14 +94,14 @@ static void print_last(const struct planning *p)
         return;
     }
     printf("last run         %" PRId64 " of %s: %s recipients, now %s%s", p->ledger.last_run,
-           show_time(p->ledger.last_at_ms, at), grouped(p->ledger.last_new, n),
-           recipients >= p->ledger.last_new ? "+" : "", grouped(recipients - p->ledger.last_new, d));
+           show_time(p->ledger.last_at_ms, at), show_grouped(p->ledger.last_new, n),
+           recipients >= p->ledger.last_new ? "+" : "", show_grouped(recipients - p->ledger.last_new, d));
     if (p->ledger.last) {
         size_t count = planned_costs(p->ledger.last, then, COUNT_OF(then));
         printf("; cost ");
-        print_costs(then, count);
+        show_costs(then, count);
         printf(", now ");
-        print_costs(now, planned_costs(p->planned, now, COUNT_OF(now)));
+        show_costs(now, planned_costs(p->planned, now, COUNT_OF(now)));
     }
     putchar('\n');
 }

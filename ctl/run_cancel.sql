@@ -1,4 +1,4 @@
 UPDATE run SET state = CASE WHEN state IN ('new', 'held', 'failed') THEN 'cancelled' ELSE state END,
-       why = CASE WHEN state IN ('new', 'held', 'failed') THEN 'cancelled' ELSE why END, publish = true
+       why = CASE WHEN state IN ('new', 'held', 'failed') THEN 'cancelled' ELSE why END, publish = true, wave = 2
 WHERE id = $1::bigint
 RETURNING id

@@ -73,11 +73,15 @@ static void read_queues(const struct ctl *c, struct status *s)
         s->queues[i].ready = ready[i];
 }
 
-static int status_read(struct ctl *c, struct status *s)
+static int status_read(struct ctl *c, int64_t run, struct status *s)
 {
-    int code = ctl_sql(c, &sql_status_runs, NULL, &s->runs);
+    auto_params p = db_params_new();
+    db_add_big(p, run);
+    int code = ctl_sql(c, &sql_status_runs, p, &s->runs);
     if (code == 0)
         code = read_states(c, s);
+    if (code == 0 && run != 0 && db_rows(s->runs) == 0)
+        code = ctl_fail(EXIT_REFUSED, "no run %lld", (long long)run);
     if (code == 0)
         code = ctl_sql(c, &sql_status_services, NULL, &s->services);
     if (code == 0)
@@ -89,10 +93,12 @@ static int status_read(struct ctl *c, struct status *s)
     return code;
 }
 
-static int attention(const struct status *s)
+static int attention(const struct status *s, int64_t run)
 {
     static const enum status_count_column waiting[] = {COUNT_IN_DOUBT, COUNT_HELD,       COUNT_FAILED,
                                                        COUNT_GIVEN_UP, COUNT_HELD_RULES, COUNT_DEAD};
+    if (run != 0)
+        return strcmp(db_text(s->runs, 0, RUN_STATE), "held") == 0 ? EXIT_ATTENTION : EXIT_DONE;
     if (s->broker_trouble != NULL)
         return EXIT_UNREACHABLE;
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
@@ -104,20 +110,23 @@ static int attention(const struct status *s)
 int cmd_status(struct ctl *c)
 {
     bool json = ctl_take_flag(c, "--json"), watch = ctl_take_flag(c, "--watch");
-    if (!ctl_no_options_left(c) || c->argc != 1)
+    const char *run = NULL;
+    int64_t run_id = 0;
+    if (!ctl_take_value(c, "--run", &run) || !ctl_no_options_left(c) || c->argc != 1 ||
+        (run && !ctl_parse_big(run, &run_id)))
         return ctl_usage("status");
     if (watch)
         stop_init();
     int code = ctl_db(c);
     while (code == 0) {
         struct status s = {0};
-        code = status_read(c, &s);
+        code = status_read(c, run_id, &s);
         if (code == 0) {
             if (watch && !json)
                 fputs("\033[H\033[2J", stdout);
-            (json ? status_json : status_print)(&s);
+            (json ? status_json : run ? status_print_one : status_print)(&s);
             fflush(stdout);
-            code = attention(&s);
+            code = attention(&s, run_id);
         }
         status_deinit(&s);
         if (!watch)

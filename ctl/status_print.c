@@ -39,17 +39,24 @@ static void print_run(const struct status *s, int i)
         if (n != 0)
             printf("  %s %lld", state_word(states[k]), (long long)n);
     }
-    if (*db_text(r, i, RUN_WHY) != '\0')
+    if (*db_text(r, i, RUN_WHY) != '\0' && strcmp(db_text(r, i, RUN_STATE), "held") != 0)
         printf("  (%s)", db_text(r, i, RUN_WHY));
     putchar('\n');
 }
 
-void status_print(const struct status *s)
+void status_print_runs(const struct status *s)
 {
     printf("%6s %-24s %-19s %-9s %9s %8s %9s %7s %10s\n", "run", "rule", "scheduled (UTC)", "state", "rows",
            "new", "duplicate", "invalid", "suppressed");
     for (int i = 0; i < db_rows(s->runs); i++)
         print_run(s, i);
+}
+
+void status_print(const struct status *s)
+{
+    status_print_runs(s);
+    status_print_held(s);
+    status_print_waves(s);
     printf("\nservices\n");
     for (int i = 0; i < db_rows(s->services); i++)
         printf("  %-9s %s:%s %-10s %ss ago  %s\n", db_text(s->services, i, 0), db_text(s->services, i, 1),
@@ -101,6 +108,7 @@ static void json_run(const struct status *s, int i, struct buf *b)
     json_text(b, "why", db_text(s->runs, i, RUN_WHY));
     for (size_t k = 0; k < COUNT_OF(numbers); k++)
         buf_addf(b, ",\"%s\":%s", numbers[k].name, db_text(s->runs, i, (int)numbers[k].column));
+    status_json_run_more(s, i, b);
     buf_addf(b, ",\"pass_complete\":%s,\"messages\":{\"queued\":%lld",
              db_bool(s->runs, i, RUN_PASS_COMPLETE) ? "true" : "false", (long long)queued(s, i));
     for (size_t k = 0; k < COUNT_OF(states); k++)

@@ -58,5 +58,5 @@ const char *gate_state(enum gate g)
 
 int64_t gate_max_recipients(const struct run_row *run, const struct conf_rule *rule)
 {
-    return strcmp(run->why, RUN_RELEASED) == 0 ? INT64_MAX : rule->max_recipients;
+    return run->released & HOLD_MAX_RECIPIENTS ? INT64_MAX : rule->max_recipients;
 }

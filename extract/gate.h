@@ -14,8 +14,6 @@ enum gate {
     GATE_SKIP,
 };
 #define GATE_WHY_SIZE 400
-#define RUN_RELEASED  "released" /* run.why after `smschain release`: max_recipients does not hold it again  \
-                                  */
 /* rule NULL: not in the configuration (any more). why is filled for FAIL, HOLD and SKIP. */
 enum gate gate_decide(const struct run_row *run, const struct conf_rule *rule, int64_t now_ms,
                       char why[GATE_WHY_SIZE]);

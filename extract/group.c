@@ -2,6 +2,7 @@
 #include "extract/group.h"
 #include "lib/number.h"
 #include "lib/record.h"
+#include "render/route.h"
 #include <assert.h>
 #include <ctype.h>
 
@@ -35,6 +36,7 @@ void group_init(struct group *g, size_t max_rows)
     *g = (struct group){.max = max_rows};
     g->keys = xcalloc(max_rows, sizeof(*g->keys));
     g->numbers = xcalloc(max_rows, sizeof(*g->numbers));
+    g->gateways = xcalloc(max_rows, sizeof(*g->gateways));
     g->bodies_at = xcalloc(max_rows, sizeof(*g->bodies_at));
     g->skip_keys = xcalloc(max_rows, sizeof(*g->skip_keys));
     g->skip_reasons = xcalloc(max_rows, sizeof(*g->skip_reasons));
@@ -45,6 +47,7 @@ void group_deinit(struct group *g)
 {
     free(g->keys);
     free(g->numbers);
+    free(g->gateways);
     free(g->bodies_at);
     free(g->skip_keys);
     free(g->skip_reasons);
@@ -171,6 +174,20 @@ static bool encode(struct group *g, const struct reading *r, const struct source
     return g->record.len <= ROW_BYTES_MAX;
 }
 
+/* By which gateway it will leave, as far as that is known beforehand: each is to have a part in the first
+ * wave. */
+static int32_t gateway_place(const struct conf_rule *rule, int64_t number)
+{
+    char *gateways[ROUTE_MAX];
+    size_t count =
+        route_choose(rule->routes, rule->route_count, route_share(rule->name, number), number, gateways);
+
+    for (size_t i = 0; count > 0 && i < MIN_OF(rule->route_count, (size_t)ROUTE_MAX); i++)
+        if (strcmp(rule->routes[i].gateway, gateways[0]) == 0)
+            return (int32_t)i + 1;
+    return 0;
+}
+
 int group_add(struct group *g, struct reading *r, const struct source_row *row, const char **ret_missing)
 {
     uint8_t key[KEY_SIZE];
@@ -193,6 +210,7 @@ int group_add(struct group *g, struct reading *r, const struct source_row *row, 
     else {
         memcpy(g->keys[g->count], key, KEY_SIZE);
         g->numbers[g->count] = number;
+        g->gateways[g->count] = *r->rule->waves.first ? gateway_place(r->rule, number) : 0;
         g->bodies_at[g->count] = g->bodies.len;
         buf_add(&g->bodies, g->record.data + strlen(GROUP_HEAD),
                 g->record.len - strlen(GROUP_HEAD) + 1); /* and its NUL */

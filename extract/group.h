@@ -38,6 +38,8 @@ struct group {
     size_t count;     /* of rows that may become messages; arrays in step: */
     uint8_t (*keys)[KEY_SIZE];
     int64_t *numbers;
+    int32_t *gateways; /* the place of its first gateway in the rule's route, from 1; 0: none, or the rule has
+                          no waves */
     size_t *bodies_at; /* where each record begins in `bodies`, what follows GROUP_HEAD of it; each ends with
                           a NUL */
     struct buf bodies;

@@ -12,8 +12,10 @@
 #include "run_begin.sql.h"
 #include "run_close.sql.h"
 #include "run_end.sql.h"
+#include "run_last.sql.h"
 #include "run_lock.sql.h"
 #include "run_look.sql.h"
+#include "run_read.sql.h"
 #include "template_seen.sql.h"
 
 #include <inttypes.h>
@@ -27,8 +29,11 @@ struct ledger {
     int64_t run_id, partitions_ahead_days;
     int pass;
     struct pass_options options;
+    struct holds_waves waves; /* share and count 0: none */
     char queue[MQ_QUEUE_SIZE];
     char *over_why;        /* of a run with too many new messages */
+    char *no;              /* the last group's answer */
+    struct buf held_why;   /* at the end of the pass */
     struct buf head, tail; /* of a chunk */
     struct db_params *params;
     const char **texts; /* pointers for the arrays of a group */
@@ -69,7 +74,9 @@ void ledger_free(struct ledger *l)
     db_params_free(l->params);
     buf_deinit(&l->head);
     buf_deinit(&l->tail);
+    buf_deinit(&l->held_why);
     free(l->over_why);
+    free(l->no);
     free(l->texts);
     free(l);
 }
@@ -137,6 +144,7 @@ int ledger_look(struct ledger *l, const struct str_list *once_per, struct run_ro
         .once_per_known = db_bool(res, 0, 6),
         .cancelled = db_bool(res, 0, 7),
         .paused = db_bool(res, 0, 8),
+        .released = holds_parse(db_text(res, 0, 9)),
     };
     snprintf(ret->state, sizeof(ret->state), "%s", db_text(res, 0, 0));
     snprintf(ret->why, sizeof(ret->why), "%s", db_text(res, 0, 1));
@@ -169,6 +177,8 @@ int ledger_begin(struct ledger *l, const struct pass_options *options)
 
     l->options = *options;
     l->sent = NULL;
+    if (!holds_waves(options->rule, &l->waves))
+        l->waves = (struct holds_waves){0};
     mq_queue_render(options->rule->lane, l->queue);
     free(l->over_why);
     l->over_why =
@@ -244,6 +254,9 @@ static int start(struct ledger *l)
     db_add_big(l->params, o->max_recipients);
     db_add_text(l->params, l->over_why);
     add_skipped_numbers(l, l->sent);
+    db_add_int_array(l->params, l->sent->gateways, l->sent->count);
+    db_add_big(l->params, l->waves.share);
+    db_add_big(l->params, l->waves.count);
     FAULT("extract.group_before_commit");
     return db_start(l->db, &sql_group_enter, l->params);
 }
@@ -317,6 +330,9 @@ int ledger_wait(struct ledger *l, struct group_outcome *ret)
         .cancelled = db_bool(res, 0, 2),
         .paused = db_bool(res, 0, 3),
     };
+    free(l->no);
+    l->no = xstrdup(db_text(res, 0, 4));
+    ret->no = l->no;
     return 0;
 }
 
@@ -330,12 +346,79 @@ static int close_row(struct ledger *l, const char *state, const char *why)
     return db_run(l->db, &sql_run_close, l->params, NULL);
 }
 
-/* Inside the transaction: the balance, and what becomes of the run. A balance that does not hold is a mistake
- * of ours; nothing of such a run leaves before a person has looked. */
-static int end_row(struct ledger *l, struct balance *ret, bool *ret_ours)
+/* How this run stands beside what the rule allows. */
+static int look_at_figures(struct ledger *l, const struct planned *planned, const struct balance *b,
+                           struct holds_figures *ret)
 {
     auto_result res = NULL;
-    char text[BALANCE_TEXT_SIZE], why[BALANCE_TEXT_SIZE + 40] = "";
+    int r;
+
+    db_params_clear(l->params);
+    db_add_big(l->params, l->run_id);
+    r = db_run(l->db, &sql_run_last, l->params, &res);
+    if (r != 0)
+        return r;
+    *ret = (struct holds_figures){
+        .recipients = b->new_,
+        .judged = planned->messages + planned->errors,
+        .errors = planned->errors,
+        .last_runs = db_big(res, 0, 0),
+        .last_recipients = db_big(res, 0, 1),
+    };
+    return 0;
+}
+
+/* All that holds the run, said at once. A balance that does not hold is a mistake of ours: then nothing else
+ * counts. */
+static int find_holds(struct ledger *l, const struct planned *planned, const struct balance *b,
+                      unsigned *ret_holds)
+{
+    struct holds_figures figures;
+    char text[BALANCE_TEXT_SIZE];
+    int r = 0;
+
+    buf_clear(&l->held_why);
+    if (!balance_holds(b)) {
+        *ret_holds = HOLD_BALANCE;
+        buf_addf(&l->held_why, "the balance does not hold: %s", balance_text(b, text));
+        return 0;
+    }
+    r = look_at_figures(l, planned, b, &figures);
+    if (r != 0)
+        return r;
+    *ret_holds = holds_decide(l->options.rule, &figures, l->options.released, &l->held_why);
+    if (*ret_holds)
+        buf_addf(&l->held_why,
+                 "; nothing has left; smschain release %" PRId64 " lets it go, smschain cancel %" PRId64
+                 " ends it",
+                 l->run_id, l->run_id);
+    return 0;
+}
+
+static int read_row(struct ledger *l, const struct planned *planned, unsigned holds)
+{
+    auto_buf json = {0}, held_by = {0};
+
+    planned_encode(planned, &json);
+    holds_array(holds, &held_by);
+    db_params_clear(l->params);
+    db_add_big(l->params, l->run_id);
+    db_add_text(l->params, holds ? "held" : "read");
+    db_add_text(l->params, holds ? l->held_why.data : "");
+    db_add_bool(l->params, !holds);
+    db_add_text(l->params, json.data);
+    db_add_text(l->params, held_by.data);
+    db_add_bool(l->params, l->waves.share > 0 || l->waves.count > 0);
+    db_add_big(l->params, l->waves.wait_ms);
+    db_add_big(l->params, l->waves.limit);
+    return db_run(l->db, &sql_run_read, l->params, NULL);
+}
+
+/* Inside the transaction: the balance, and what becomes of the run. */
+static int end_row(struct ledger *l, const struct planned *planned, struct balance *ret, unsigned *ret_holds,
+                   bool *ret_ours)
+{
+    auto_result res = NULL;
     int r;
 
     db_params_clear(l->params);
@@ -356,24 +439,24 @@ static int end_row(struct ledger *l, struct balance *ret, bool *ret_ours)
         .invalid = db_big(res, 0, 5),
         .suppressed = db_big(res, 0, 6),
     };
-    if (balance_holds(ret))
-        return close_row(l, "read", "");
-    snprintf(why, sizeof(why), "the balance does not hold: %s", balance_text(ret, text));
-    return close_row(l, "held", why);
+    r = find_holds(l, planned, ret, ret_holds);
+    return r != 0 ? r : read_row(l, planned, *ret_holds);
 }
 
-int ledger_end(struct ledger *l, struct balance *ret)
+int ledger_end(struct ledger *l, const struct planned *planned, struct balance *ret, const char **ret_held)
 {
     bool ours = false;
+    unsigned holds = 0;
     int r = db_begin(l->db);
 
     if (r == 0)
-        r = end_row(l, ret, &ours);
+        r = end_row(l, planned, ret, &holds, &ours);
     if (r == 0)
         r = db_commit(l->db);
     if (r > 0)
         db_rollback(l->db);
     r = outcome(l, "the end of a pass", r);
+    *ret_held = holds ? l->held_why.data : NULL;
     return r == 0 && !ours ? LEDGER_NOT_OURS : r;
 }
 

@@ -5,9 +5,11 @@
 #pragma once
 #include "extract/balance.h"
 #include "extract/group.h"
+#include "extract/holds.h"
 #include "lib/base.h"
 #include "lib/conf.h"
 #include "lib/db.h"
+#include "render/planned.h"
 
 enum {
     LEDGER_NOT_OURS = 1, /* the run is somebody else's, or not to be read any more */
@@ -33,6 +35,7 @@ struct run_row {
     int pass;
     bool once_per_known; /* the configured once_per is the accepted one */
     bool cancelled, paused;
+    unsigned released; /* holds that a person has said yes to */
 };
 int must_check ledger_look(struct ledger *l, const struct str_list *once_per, struct run_row *ret);
 
@@ -41,6 +44,7 @@ struct pass_options {
     const struct conf_template *template;
     int64_t valid_until_ms;
     int64_t max_recipients; /* INT64_MAX: a person has released the run */
+    unsigned released;
 };
 /* Strings are used until the pass ends. */
 int must_check ledger_begin(struct ledger *l, const struct pass_options *options);
@@ -51,9 +55,12 @@ struct group_outcome {
     bool held; /* over max_recipients: nothing more is to be read */
     bool cancelled, paused;
     int64_t rows_new;
+    const char *no; /* places of rows that are no messages of this run, "3,17"; until the next wait */
 };
 int must_check ledger_wait(struct ledger *l, struct group_outcome *ret);
 
-/* The pass has seen all rows: the balance, in one transaction with the run's new state. */
-int must_check ledger_end(struct ledger *l, struct balance *ret);
+/* The pass has seen all rows: balance, what it sends and costs, and what holds it, in one transaction with
+ * the run's new state. *ret_held: why it is held, until the ledger's next call; NULL: it is not. */
+int must_check ledger_end(struct ledger *l, const struct planned *planned, struct balance *ret,
+                          const char **ret_held);
 int must_check ledger_close(struct ledger *l, const char *state, const char *why);

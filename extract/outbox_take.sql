@@ -1,5 +1,5 @@
 -- The next chunks that may leave: $1 so many, $2 so many bytes (the first one always). Instant ones first.
--- A chunk of a run leaves while the run may publish and neither all, nor its rule, nor itself is paused.
+-- A chunk of a run leaves while the run may publish, in its wave, and neither all, nor its rule, nor itself is paused.
 SELECT id, target, body FROM (
   SELECT id, target, body, octet_length(body) AS bytes,
     sum(octet_length(body)) OVER (ORDER BY lane, due_at, id ROWS UNBOUNDED PRECEDING) AS so_far
@@ -9,7 +9,7 @@ SELECT id, target, body FROM (
       WHERE o.published_at IS NULL AND right(o.target, 8) = '.instant' AND o.due_at <= now()
         AND (o.run_id IS NULL OR EXISTS (
           SELECT FROM run r JOIN rule u ON u.id = r.rule_id
-          WHERE r.id = o.run_id AND r.publish AND NOT EXISTS (
+          WHERE r.id = o.run_id AND r.publish AND o.wave <= r.wave AND NOT EXISTS (
             SELECT FROM control k WHERE k.kind = 'pause' AND (k.scope = 'all' OR (k.scope = 'rule' AND k.key = u.name)
                                                               OR (k.scope = 'run' AND k.key = r.id::text)))))
       ORDER BY o.due_at, o.id LIMIT $1::int FOR UPDATE SKIP LOCKED
@@ -20,7 +20,7 @@ SELECT id, target, body FROM (
       WHERE o.published_at IS NULL AND right(o.target, 8) <> '.instant' AND o.due_at <= now()
         AND (o.run_id IS NULL OR EXISTS (
           SELECT FROM run r JOIN rule u ON u.id = r.rule_id
-          WHERE r.id = o.run_id AND r.publish AND NOT EXISTS (
+          WHERE r.id = o.run_id AND r.publish AND o.wave <= r.wave AND NOT EXISTS (
             SELECT FROM control k WHERE k.kind = 'pause' AND (k.scope = 'all' OR (k.scope = 'rule' AND k.key = u.name)
                                                               OR (k.scope = 'run' AND k.key = r.id::text)))))
       ORDER BY o.due_at, o.id LIMIT $1::int FOR UPDATE SKIP LOCKED

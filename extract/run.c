@@ -4,6 +4,7 @@
 #include "extract/group.h"
 #include "extract/history_guard.h"
 #include "extract/ledger.h"
+#include "extract/planner.h"
 #include "extract/source.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
@@ -22,8 +23,12 @@ struct run {
     const struct conf_rule *rule;
     struct ledger *ledger;
     struct source *source;
+    struct planner *planner;
     struct reading reading;
     struct group groups[2]; /* one is filled while the other is on its way */
+    const struct group *sent,
+        *answered;  /* of these; answered: the ledger has said what is new, not judged yet */
+    const char *no; /* its answer */
     struct run_row row;
     int64_t looked_at_history; /* mono ms; the same below */
     int64_t group_began;       /* when the group that is being filled got its first row */
@@ -94,6 +99,9 @@ static enum run_result settle(struct run *r, bool *ret_stop)
     *ret_stop = true;
     if (x != 0)
         return ledger_trouble(r, x);
+    r->answered = r->sent;
+    r->sent = NULL;
+    r->no = o.no;
     if (o.held) {
         log_warn("run is held: more new messages than max_recipients", L_STR("rule", r->job->rule),
                  L_INT("run", r->job->run_id), L_INT("max_recipients", r->rule->max_recipients),
@@ -106,6 +114,20 @@ static enum run_result settle(struct run *r, bool *ret_stop)
         return RUN_PAUSED;
     *ret_stop = false;
     return RUN_ENDED;
+}
+
+/* What the ledger has taken of the last group is judged as render will. */
+static enum run_result judge_answered(struct run *r, bool *ret_stop)
+{
+    auto_buf why = {0};
+    const struct group *g = r->answered;
+
+    r->answered = NULL;
+    if (!g || planner_add(r->planner, g, r->no, &why))
+        return RUN_ENDED;
+    *ret_stop = true;
+    (void)settle(r, &(bool){false}); /* closing comes after what is on its way, on the same connection */
+    return close_run(r, "failed", why.data);
 }
 
 static enum run_result send_group(struct run *r, const struct group *g, bool *ret_stop)
@@ -123,8 +145,10 @@ static enum run_result send_group(struct run *r, const struct group *g, bool *re
         }
     }
     x = ledger_send(r->ledger, g);
-    if (x == 0)
-        return RUN_ENDED;
+    if (x == 0) {
+        r->sent = g;
+        return judge_answered(r, ret_stop); /* while the server is at work */
+    }
     *ret_stop = true;
     return ledger_trouble(r, x);
 }
@@ -173,25 +197,25 @@ static enum run_result read_rows(struct run *r, bool *ret_stop)
     }
     if (g->rows > 0)
         result = send_group(r, g, ret_stop);
-    return *ret_stop ? result : settle(r, ret_stop);
+    if (!*ret_stop)
+        result = settle(r, ret_stop);
+    return *ret_stop ? result : judge_answered(r, ret_stop);
 }
 
 static enum run_result finish(struct run *r)
 {
     struct balance b = {0};
+    const char *held;
     int x;
 
     FAULT("extract.read_ended");
-    x = ledger_end(r->ledger, &b);
+    x = ledger_end(r->ledger, planner_planned(r->planner), &b, &held);
     if (x != 0)
         return ledger_trouble(r, x);
     FAULT("extract.run_ended");
-    if (!balance_holds(&b)) {
-        char text[BALANCE_TEXT_SIZE];
-        log_error("run is held: its balance does not hold", L_STR("rule", r->job->rule),
-                  L_INT("run", r->job->run_id), L_STR("balance", balance_text(&b, text)));
-        return RUN_ENDED;
-    }
+    if (held)
+        log_warn("run is held", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id),
+                 L_STR("why", held));
     log_info("run is read", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id), L_INT("rows", b.rows),
              L_INT("new", b.new_), L_INT("duplicate", b.duplicate), L_INT("invalid", b.invalid),
              L_INT("suppressed", b.suppressed), L_INT("gone", b.gone));
@@ -201,6 +225,7 @@ static enum run_result finish(struct run *r)
 static enum run_result read_pass(struct run *r)
 {
     enum run_result result;
+    auto_buf why = {0};
     char name[64];
     bool stop;
     int x;
@@ -209,8 +234,12 @@ static enum run_result read_pass(struct run *r)
         .template = conf_template(r->conf, r->rule->template_name),
         .valid_until_ms = r->row.scheduled_ms + r->rule->valid_for_ms,
         .max_recipients = gate_max_recipients(&r->row, r->rule),
+        .released = r->row.released,
     };
 
+    r->planner = planner_new(r->conf, r->rule, &why);
+    if (!r->planner)
+        return close_run(r, "failed", why.data);
     snprintf(name, sizeof(name), "smschain-extract run %" PRId64, r->job->run_id);
     r->source = source_open(conf_source(r->conf, r->rule->source), name);
     if (!r->source)
@@ -275,6 +304,7 @@ void run_read(struct run_job *job)
     /* The source first: its statement is cancelled at the server before the run's lock is given up. */
     source_close(r.source);
     ledger_free(r.ledger);
+    planner_free(r.planner);
     reading_deinit(&r.reading);
     for (size_t i = 0; i < COUNT_OF(r.groups); i++)
         group_deinit(&r.groups[i]);

@@ -4,6 +4,7 @@
 #include "extract/firing.h"
 #include "extract/history_guard.h"
 #include "extract/rule.h"
+#include "extract/waves.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
 #include "lib/log.h"
@@ -28,6 +29,7 @@
 #define SKIPS_EVERY_MS      3600000
 #define HISTORY_EVERY_MS    4000
 #define WAITING_EVERY_MS    2000
+#define WAVES_EVERY_MS      1000
 
 struct plan { /* one rule's firings */
     const struct conf_rule *rule;
@@ -48,7 +50,7 @@ struct scheduler {
     struct firing *fired; /* FIRING_MAX, of one rule at a time */
     bool synced;          /* the configuration's rules have met their rows */
     uint64_t generation;
-    int64_t house_at, skips_at, partitions_at, history_at, waiting_at; /* mono ms: when they are due again */
+    int64_t house_at, skips_at, partitions_at, history_at, waiting_at, waves_at; /* mono ms: when they are due again */
     int64_t figures_at, rows_before;
     struct log_trouble trouble;
 };
@@ -323,6 +325,14 @@ static int keep_house(struct scheduler *s, int64_t now)
     return r;
 }
 
+static int look_at_waves(struct scheduler *s, int64_t now)
+{
+    if (now < s->waves_at)
+        return 0;
+    s->waves_at = now + WAVES_EVERY_MS;
+    return waves_look(s->db);
+}
+
 static int tell_figures(struct scheduler *s, int64_t now)
 {
     auto_result waiting = NULL;
@@ -386,6 +396,8 @@ int64_t scheduler_turn(struct scheduler *s)
         r = enter_due(s);
     if (r == 0)
         r = start_runs(s);
+    if (r == 0)
+        r = look_at_waves(s, now);
     if (r == 0)
         r = keep_house(s, now);
     if (r == 0)

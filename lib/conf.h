@@ -183,6 +183,14 @@ struct conf_rule {
     int64_t max_recipients; /* required */
     bool start_at_once; /* start: at_once | when_read */
     int64_t valid_for_ms; /* 24 h */
+    /* holds (extract/holds.h); shares as written, "30%" (conf_share) */
+    char *hold_if_recipients_differ, *hold_render_errors; /* "" : never */
+    bool approve;
+    struct conf_waves {
+        char *first;          /* a share, or how many messages; "" : no waves */
+        int64_t wait_ms;      /* 30 min */
+        char *max_undelivered; /* a share */
+    } waves;
     char *sender;       /* "" : the gateway's */
     struct conf_route *routes; /* key "route", in order */
     size_t route_count;
@@ -328,6 +336,7 @@ struct conf_price { /* of one segment to numbers that begin so; the longest pref
     int line;
 };
 #define CONF_PRICE_MAX 1000000000 /* micro-units */
+bool conf_share(const char *text, int64_t *ret);       /* "2.5%" in millionths; false: no share */
 bool conf_price_micro(const char *text, int64_t *ret); /* in millionths, exact; false: no such number */
 
 struct conf_adapter { /* driver adapter: an external process behind a Unix socket */

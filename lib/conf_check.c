@@ -161,6 +161,24 @@ static void check_sender(struct conf_checking *k, const char *path, const char *
                       t->name, t->sender, sender);
 }
 
+/* What is decided when the SQL has ended cannot hold what has left by then. */
+static void check_holds(struct conf_checking *k, const struct conf_rule *rule)
+{
+    static const char *const keys[] = {"hold_if_recipients_differ", "hold_render_errors", "approve", "waves"};
+    const struct conf_node *waves = at(k, "waves");
+
+    for (size_t i = 0; rule->start_at_once && i < COUNT_OF(keys); i++) {
+        const struct conf_node *n = at(k, keys[i]);
+        if (n && (strcmp(keys[i], "approve") != 0 || rule->approve))
+            conf_error_at(k->report, k->file, n,
+                          "%s: is decided when the SQL has ended, but with start: at_once messages leave before "
+                          "that; expected start: when_read",
+                          keys[i]);
+    }
+    if (waves && waves->type == CONF_NODE_MAP && !*rule->waves.first && !conf_node_at(waves, "first"))
+        conf_error_at(k->report, k->file, waves, "waves: key 'first' is missing: how much goes out first, as 1%%");
+}
+
 static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
 {
     const struct conf_node *routes = at(k, "route");
@@ -172,6 +190,7 @@ static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
                    INBOUND_RULE);
     check_when(k, rule);
     check_once_per(k, rule);
+    check_holds(k, rule);
     check_reference(k, at(k, "source"), rule->source, "source", "sources/NAME.yaml", source_name);
     check_reference(k, at(k, "template"), rule->template_name, "template", "templates/NAME.liquid",
                     template_name);

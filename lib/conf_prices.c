@@ -1,4 +1,4 @@
-/* Prices of a gateway: exact decimal numbers, one line a prefix. */
+/* Exact decimal numbers: prices of a gateway, one line a prefix, and shares in per cent. */
 #include "lib/conf_internal.h"
 
 #include <ctype.h>
@@ -39,6 +39,42 @@ bool conf_form_price(const char *value, char message[CONF_MESSAGE_MAX])
     snprintf(message, CONF_MESSAGE_MAX,
              "expected a decimal number such as 0.0425, at most 1000 and with at most 6 places, got '%s'",
              value);
+    return false;
+}
+
+bool conf_share(const char *text, int64_t *ret)
+{
+    size_t len = strlen(text);
+    auto_free char *number = len > 1 && text[len - 1] == '%' ? xstrndup(text, len - 1) : xstrdup("");
+    int64_t micro;
+
+    if (!conf_price_micro(number, &micro) || micro % 100 != 0)
+        return false;
+    *ret = micro / 100;
+    return true;
+}
+
+bool conf_form_share(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    int64_t share;
+
+    if (!*value || conf_share(value, &share))
+        return true;
+    snprintf(message, CONF_MESSAGE_MAX,
+             "expected a share such as 30%% or 0.5%%, at most 1000%% and with at most 4 places, got '%s'", value);
+    return false;
+}
+
+bool conf_form_share_or_number(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    size_t digits = strspn(value, "0123456789");
+    int64_t share;
+
+    if (!*value || (*value != '0' && digits > 0 && digits < 10 && value[digits] == '\0') ||
+        (conf_share(value, &share) && share > 0 && share <= 1000000))
+        return true;
+    snprintf(message, CONF_MESSAGE_MAX,
+             "expected a share such as 1%%, above 0%% and at most 100%%, or a number of messages, got '%s'", value);
     return false;
 }
 

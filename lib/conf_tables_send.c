@@ -35,6 +35,20 @@ static const struct conf_table route_table = {
     .size = sizeof(struct conf_route), .line_at = E(line), .keys = route_keys};
 
 #define R(field) offsetof(struct conf_rule, field)
+#define W(field) offsetof(struct conf_waves, field)
+static const struct conf_key waves_keys[] = {
+    {.name = "first", .type = CONF_STR, .at = W(first), .form = conf_form_share_or_number,
+     .help = "How much goes out first: a share such as `1%`, or a number of messages. At least one message, and one by "
+             "each gateway that has any. Without it everything leaves at once."},
+    {.name = "wait", .type = CONF_DURATION, .at = W(wait_ms), .fallback = "30m", .min = 1000, .max = 7 * DAY_MS,
+     .help = "So long after the last message of the first wave was sent the rest is decided about."},
+    {.name = "max_undelivered", .type = CONF_STR, .at = W(max_undelivered), .fallback = "5%", .form = conf_form_share,
+     .help = "The rest leaves if at most this share of the first wave's messages with a final status is undelivered, "
+             "rejected or expired, and at least half have one; else the run is held."},
+    {0},
+};
+static const struct conf_table waves_table = {.size = sizeof(struct conf_waves), .keys = waves_keys};
+
 const struct conf_key conf_rule_keys[] = {
     {.name = "schedule", .type = CONF_STR, .at = R(schedule), .form = conf_form_cron,
      .help = "When it fires: a cron expression of five fields, or `@daily` and the like. Either this or `at`."},
@@ -65,6 +79,15 @@ const struct conf_key conf_rule_keys[] = {
      .help = "A run that would make more is held until a person has looked at it."},
     {.name = "start", .type = CONF_WORD_BOOL, .at = R(start_at_once), .words = start_words, .fallback = "when_read",
      .help = "When its messages leave: after the SQL has ended below `max_recipients`, or while it is being read."},
+    {.name = "hold_if_recipients_differ", .type = CONF_STR, .at = R(hold_if_recipients_differ), .form = conf_form_share,
+     .help = "A run whose new messages are more or fewer than the mean of the rule's last five runs by more than this "
+             "share (`30%`) is held. Of fewer than five runs the mean of those; without any it is not compared."},
+    {.name = "hold_render_errors", .type = CONF_STR, .at = R(hold_render_errors), .form = conf_form_share,
+     .help = "A run is held if more than this share (`5%`, `0%`) of its messages cannot be rendered."},
+    {.name = "approve", .type = CONF_BOOL, .at = R(approve), .fallback = "false",
+     .help = "Every run that has messages is held until a person has looked at it and said `smschain release RUN`."},
+    {.name = "waves", .type = CONF_SECTION, .at = R(waves), .table = &waves_table,
+     .help = "A part goes out first, and the rest only if that part arrives."},
     {.name = "valid_for", .type = CONF_DURATION, .at = R(valid_for_ms), .fallback = "24h", .min = 1000,
      .max = 30 * DAY_MS,
      .help = "Later than so long after it was made, a message is not sent any more (`stale`)."},
