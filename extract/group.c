@@ -10,6 +10,7 @@ void reading_init(struct reading *r, const struct conf_rule *rule, const char *c
                   const struct str_list *only_to)
 {
     *r = (struct reading){.rule = rule, .country = country, .deliver_only_to = only_to};
+    r->waves = rule->waves.first && *rule->waves.first;
     r->keys = key_maker_new(rule->name);
     r->once_at = xcalloc(rule->once_per.count + 1, sizeof(*r->once_at));
     r->once_values = xcalloc(rule->once_per.count + 1, sizeof(*r->once_values));
@@ -210,7 +211,7 @@ int group_add(struct group *g, struct reading *r, const struct source_row *row, 
     else {
         memcpy(g->keys[g->count], key, KEY_SIZE);
         g->numbers[g->count] = number;
-        g->gateways[g->count] = *r->rule->waves.first ? gateway_place(r->rule, number) : 0;
+        g->gateways[g->count] = r->waves ? gateway_place(r->rule, number) : 0;
         g->bodies_at[g->count] = g->bodies.len;
         buf_add(&g->bodies, g->record.data + strlen(GROUP_HEAD),
                 g->record.len - strlen(GROUP_HEAD) + 1); /* and its NUL */

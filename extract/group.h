@@ -17,6 +17,7 @@
 
 /* What does not change from row to row of one run. */
 struct reading {
+    bool waves; /* the rule sends in waves: gateways are told beforehand */
     const struct conf_rule *rule;
     const char *country; /* of numbers in national form, "" none */
     const struct str_list *deliver_only_to;
