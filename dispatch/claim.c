@@ -7,29 +7,42 @@
 
 const struct db_sql *const claim_sql = &sql_claim;
 
+/* It has an outcome, or is in doubt, unless the gateway's look-up has proven since that what was in doubt was
+ * not accepted: then it may go again. */
+static bool is_done(const struct claim_facts *f)
+{
+    bool doubt_is_over = f->state == STATE_IN_DOUBT && f->looked_up && f->last_kind == 0 &&
+                         (f->last_attempt == 0 || f->last_settled != 0);
+    return f->state >= STATE_IN_DOUBT && !doubt_is_over;
+}
+
 struct claimed claim_verdict(const struct claim_facts *f)
 {
+    bool last_open = f->last_attempt > 0 && f->last_settled == 0;
     if (!f->found)
         return (struct claimed){.verdict = CLAIM_LOST};
     if (f->made_attempt > 0)
         return (struct claimed){.verdict = f->made_kind == 0 ? CLAIM_MADE : CLAIM_REFUSED,
                                 .attempt = f->made_attempt,
-                                .kind = f->made_kind};
-    /* In doubt, and the gateway's look-up has proven since that the last attempt was not accepted: may go
-     * again. */
-    bool doubt_is_over =
-        f->state == STATE_IN_DOUBT && f->last_kind == 0 && f->last_settled == CLAIM_SETTLED_LOOKED_UP;
-    if (f->state >= STATE_IN_DOUBT && !doubt_is_over)
+                                .kind = f->made_kind,
+                                .parts = f->parts};
+    if (is_done(f))
         return (struct claimed){.verdict = CLAIM_DONE};
-    if (f->last_attempt > 0) {
-        /* Told once more: the one who made that claim may have died before it told. */
-        if (f->last_kind != 0)
-            return (struct claimed){
-                .verdict = CLAIM_REFUSED, .attempt = f->last_attempt, .kind = f->last_kind};
-        if (f->last_settled == 0)
-            return (struct claimed){.verdict = f->last_ours ? CLAIM_MADE : CLAIM_OPEN,
-                                    .attempt = f->last_attempt};
-    }
+    /* Told once more: the one who made that claim may have died before it told. */
+    if (f->last_attempt > 0 && f->last_kind != 0)
+        return (struct claimed){.verdict = CLAIM_REFUSED,
+                                .attempt = f->last_attempt,
+                                .kind = f->last_kind,
+                                .parts = f->last_parts};
+    if (f->begun_parts > 1 && f->begun_elsewhere)
+        return (struct claimed){.verdict = CLAIM_ELSEWHERE};
+    if (f->begun_parts > 1 && (f->begun_parts != f->parts || f->begun_way != f->way))
+        return (struct claimed){.verdict = CLAIM_CUT, .parts = f->begun_parts, .way = f->begun_way};
+    if (last_open)
+        return (struct claimed){.verdict = f->last_ours ? CLAIM_MADE : CLAIM_OPEN,
+                                .attempt = f->last_attempt};
+    if (f->begun_parts == 1)
+        return (struct claimed){.verdict = CLAIM_OPEN}; /* as a whole, and we have cut it */
     if (f->hold == CLAIM_HOLD_GATEWAY)
         return (struct claimed){.verdict = CLAIM_STAYS};
     if (f->hold == CLAIM_HOLD_RUN)
@@ -62,10 +75,15 @@ void claim_params(const struct claim_group *g, struct db_params *p)
     db_add_big(p, g->owner);
     db_add_time(p, g->claimed_at);
     db_add_bool(p, g->may_insert);
+    db_add_int_array(p, g->parts, g->count);
+    db_add_int_array(p, g->way, g->count);
 }
 
-struct claim_answer claim_read(const struct db_result *r, int row)
+struct claim_answer claim_read(const struct db_result *r, int row, const struct claim_group *g)
 {
+    size_t index = (size_t)db_big(r, row, 0) - 1;
+    if (index >= g->count)
+        abort(); /* not an answer to what was asked */
     struct claim_facts f = {.found = db_bool(r, row, 1),
                             .state = (int)db_big(r, row, 2),
                             .made_attempt = (int)db_big(r, row, 3),
@@ -74,8 +92,16 @@ struct claim_answer claim_read(const struct db_result *r, int row)
                             .last_kind = (int)db_big(r, row, 6),
                             .last_settled = (int)db_big(r, row, 7),
                             .last_ours = db_bool(r, row, 8),
-                            .hold = (int)db_big(r, row, 9)};
-    return (struct claim_answer){.index = (size_t)db_big(r, row, 0) - 1,
+                            .hold = (int)db_big(r, row, 9),
+                            .looked_up = db_bool(r, row, 11),
+                            .last_parts = (int)db_big(r, row, 12),
+                            .parts = g->parts[index],
+                            .way = g->way[index],
+                            .begun_parts = (int)db_big(r, row, 13),
+                            .begun_way = (int)db_big(r, row, 14),
+                            .begun_elsewhere = *db_text(r, row, 15) != '\0'};
+    return (struct claim_answer){.index = index,
                                  .claimed = claim_verdict(&f),
-                                 .tries = (int)db_big(r, row, 10)};
+                                 .tries = (int)db_big(r, row, 10),
+                                 .gateway = db_text(r, row, 15)};
 }

@@ -177,7 +177,9 @@ static bool open_driver(struct dispatcher *d)
 static bool open_slots(struct dispatcher *d)
 {
     (void)mkdir(d->conf->main.state_dir, 0700); /* if it cannot be, slots_create says so */
-    int rc = slots_create(d->slots_dir, d->gateway->name, d->window * 2, &d->slots);
+    /* One message at least, however many segments it has. */
+    unsigned least = d->driver->cut != NULL ? GATEWAY_PARTS_MAX : 1;
+    int rc = slots_create(d->slots_dir, d->gateway->name, MAX_OF(d->window * 2, least), &d->slots);
     struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("dir", d->slots_dir), L_ERRNO(rc)};
     if (rc < 0)
         log_trouble_begins(&d->slots_trouble, "no slots file, so nothing is sent", fields, COUNT_OF(fields));

@@ -1,7 +1,7 @@
 /* The thread of one gateway. It owns two consumers, a publisher, a database session, a slots file and the
  * gateway's sockets, shares nothing, and goes round in dispatcher_run. Its parts: take.c (deliveries),
- * claiming.c and settling.c (the one statement under way), outcome.c (answers), hand_over.c, place.c (lock,
- * history, control), recovering.c. */
+ * claiming.c, claimed.c and settling.c (the one statement under way), outcome.c (answers), round.c (a
+ * message's segments until all have ended), hand_over.c, place.c (lock, history, control), recovering.c. */
 #pragma once
 #include "dispatch/breaker.h"
 #include "dispatch/claim.h"
@@ -72,7 +72,7 @@ struct recovery {
 struct dispatcher {
     const struct conf *conf;
     const struct conf_gateway *gateway;
-    unsigned window; /* messages without an answer at most */
+    unsigned window; /* segments without an answer at most */
     int64_t group_max;
     bool ending;
     int64_t end_ms; /* monotonic */
@@ -108,14 +108,14 @@ struct dispatcher {
     size_t messages;                       /* in memory, not done */
     struct message_list ready[LANE_COUNT]; /* to be claimed */
     struct message_list later;             /* wait in memory, by due_ms */
-    struct message_list settling;          /* their claims are to be settled */
+    struct message_list settling;          /* segments whose claims are to be settled */
     struct message_list outgoing;          /* to the outbox, without a claim of ours */
 
     enum work work;
     bool work_running;
     int64_t work_again_ms;
     struct log_trouble work_trouble, slots_trouble, driver_trouble;
-    struct message *group[DISPATCH_GROUP_MAX]; /* that the statement is about */
+    struct message *group[DISPATCH_GROUP_MAX]; /* segments, or messages, that the statement is about */
     size_t group_count;
     int group_day;
     struct group_arrays *arrays;         /* scratch, for the statement's parameters */
@@ -124,12 +124,12 @@ struct dispatcher {
     struct session asked_by;             /* which session was asked to claim it last */
     struct last_claim {                  /* the last one that certainly was committed */
         int64_t sms_id, claimed_at;
-        int attempt;
+        int segment, attempt;
         int64_t history_generation; /* 0: none yet */
     } last_claim;
     int64_t claim_end_ms; /* when the last claim ended */
 
-    size_t unanswered;           /* messages in the window: asked for, or sent and not answered */
+    size_t unanswered;           /* segments in the window: asked for, or sent and not answered */
     struct message_list sending; /* claimed and not answered, the oldest first */
     int64_t quiet_until_ms;      /* throttled */
     int64_t throttles;           /* in a row */
@@ -152,8 +152,8 @@ void dispatcher_leave(struct dispatcher *d, bool leaving);
 
 /* take.c */
 void take_turn(struct dispatcher *d, int64_t now_ms);
-void take_rest(struct dispatcher *d, int64_t now_ms); /* stop taking, give back what is not begun */
-void message_done(struct dispatcher *d, struct message *m);
+void take_rest(struct dispatcher *d, int64_t now_ms);       /* stop taking, give back what is not begun */
+void message_done(struct dispatcher *d, struct message *m); /* a message; so are the others here */
 void delivery_part_done(struct dispatcher *d, struct delivery *delivery, size_t count);
 void message_ready(struct dispatcher *d, struct message *m); /* back to those that are to be claimed */
 size_t waiting_count(const struct dispatcher *d);
@@ -163,23 +163,38 @@ void work_turn(struct dispatcher *d, int64_t now_ms);
 struct group_arrays {
     int64_t sms_id[DISPATCH_GROUP_MAX], number[DISPATCH_GROUP_MAX], time[DISPATCH_GROUP_MAX],
         run[DISPATCH_GROUP_MAX];
-    int32_t segment[DISPATCH_GROUP_MAX], attempt[DISPATCH_GROUP_MAX], settled[DISPATCH_GROUP_MAX];
+    int32_t segment[DISPATCH_GROUP_MAX], attempt[DISPATCH_GROUP_MAX], settled[DISPATCH_GROUP_MAX],
+        parts[DISPATCH_GROUP_MAX], way[DISPATCH_GROUP_MAX];
     const char *rule[DISPATCH_GROUP_MAX], *class[DISPATCH_GROUP_MAX];
     char *body[DISPATCH_GROUP_MAX];
 };
 /* claiming.c */
-bool claim_begin(struct dispatcher *d, int64_t now_ms); /* false: nothing to claim, or not now */
+bool claim_begin(struct dispatcher *d, int64_t now_ms);     /* false: nothing to claim, or not now */
+struct claim_group claim_asked(const struct dispatcher *d); /* in d->arrays */
 int claim_start(struct dispatcher *d);
-void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms);
-void claim_refused(struct dispatcher *d, const char *why);
 bool claim_may_ask_again(struct dispatcher *d, int64_t now_ms); /* false: not yet */
 int64_t claim_wait_ms(struct dispatcher *d,
                       int64_t now_ms); /* until claim_begin may have something; -1: not by time */
 void slot_done(struct dispatcher *d, struct message *m);
+void leave_window(struct dispatcher *d, struct message *m); /* asked for, and nothing of it has left */
+/* claimed.c: what becomes of a group when the statement has answered */
+void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms);
+void claim_refused(struct dispatcher *d, const char *why);
+/* round.c: a message from the claim of its segments to the end of them all */
+void segment_begins(struct message *s);                     /* it is asked for */
+void segment_over(struct dispatcher *d, struct message *s); /* it has its end; its slot is free */
+struct again {
+    int64_t wait_ms;
+    bool in_outbox, run_holds;
+};
+void segment_again(struct dispatcher *d, struct message *s, struct again again); /* its slot is free */
+/* The gateway has refused this one, but another may take the message. It waits until every other segment has
+ * its answer: the message goes there whole or not at all. */
+void segment_elsewhere(struct dispatcher *d, struct message *s, const char *error);
 /* settling.c */
 bool settle_begin(struct dispatcher *d);
 int settle_start(struct dispatcher *d);
-void settle_done(struct dispatcher *d, int64_t now_ms);
+void settle_done(struct dispatcher *d);
 bool outbox_begin(struct dispatcher *d);
 int outbox_start(struct dispatcher *d);
 void outbox_done(struct dispatcher *d);
@@ -193,7 +208,13 @@ void release_done(struct dispatcher *d);
 bool outcome_first_byte(void *arg, struct gateway_request *r);
 void outcome_answered(void *arg, struct gateway_request *r, const struct gateway_answer *a);
 void outcome_probed(void *arg, bool connected);
+/* Told for every segment that it had then; the message `m` is over. */
 void outcome_refused_claim(struct dispatcher *d, struct message *m, const struct claimed *c);
+/* Claimed, and not sent: no gateway could put it together. */
+void outcome_cannot(struct dispatcher *d, struct message *m);
+/* A refusal for now is an end, since the rest of the message is here. */
+void outcome_refused_here(struct dispatcher *d, struct message *m);
+void outcome_refused_for_now(struct dispatcher *d, struct message *m);
 void outcome_submitted(struct dispatcher *d, struct message *m);
 bool outcome_told(void *arg, struct told *t, bool confirmed);
 void outcome_published(void *arg, struct told *t);

@@ -28,12 +28,14 @@
 #include "lib/slots.h"
 
 #define GATEWAY_ERROR_SIZE 200
+#define GATEWAY_PARTS_MAX  255
 
 struct request;
 /* How a text is cut into the segments that are submitted one by one. A number stands in the claim: what is
  * begun in one way is never ended in another. */
 struct gateway_cut {
-    int16_t parts; /* how many, each with its own claim; 1: the text goes as it is */
+    int16_t
+        parts;   /* how many, each with its own claim, at most GATEWAY_PARTS_MAX; 1: the text goes as it is */
     int16_t way; /* the driver's own number of the way; 0 where parts is 1 and nothing is to be remembered */
 };
 struct gateway_item { /* one message of a request, or one segment of one */

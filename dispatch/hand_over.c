@@ -10,13 +10,21 @@ static bool holds(const struct str_list *l, const char *name)
     return false;
 }
 
+const char *elsewhere_to(const struct str_list *route, const struct str_list *passed_on, const char *self)
+{
+    for (size_t i = 0; i < route->count; i++)
+        if (strcmp(route->items[i], self) != 0 && !holds(passed_on, route->items[i]))
+            return route->items[i];
+    return NULL;
+}
+
 const char *hand_over_to(const struct str_list *route, const struct str_list *passed_on, const char *self)
 {
     if (holds(passed_on, self))
         return NULL; /* each gateway passes it on once */
-    for (size_t i = 0; i < route->count; i++)
-        if (strcmp(route->items[i], self) != 0 && !holds(passed_on, route->items[i]))
-            return route->items[i];
+    const char *to = elsewhere_to(route, passed_on, self);
+    if (to != NULL)
+        return to;
     return route->count > 0 && strcmp(route->items[0], self) != 0 ? route->items[0] : NULL;
 }
 
@@ -25,7 +33,7 @@ static void hand_over_list(struct dispatcher *d, struct message_list *l)
     char queue[MQ_QUEUE_SIZE];
     for (struct message *m = l->first, *next; m != NULL; m = next) {
         next = m->next;
-        const char *to = m->refused_here || m->stays
+        const char *to = m->refused_here || m->stays || m->begun
                              ? NULL
                              : hand_over_to(&m->record->route, &m->record->passed_on, d->gateway->name);
         if (to == NULL) {

@@ -12,8 +12,9 @@
 static struct step_record step_of(const struct dispatcher *d, const struct message *m, enum step step,
                                   int attempt, char seq_id[SEQ_ID_SIZE])
 {
-    struct seq_id id = {.sms_id = m->record->sms_id, .segment = CLAIM_SEGMENT, .attempt = attempt};
+    struct seq_id id = {.sms_id = m->record->sms_id, .segment = m->segment, .attempt = attempt};
     return (struct step_record){.step = step,
+                                .parts = message_whole(m) ? 0 : m->first->cut.parts,
                                 .at = clock_wall_ms(),
                                 .lane = m->record->lane,
                                 .gateway = d->gateway->name,
@@ -44,11 +45,17 @@ void outcome_submitted(struct dispatcher *d, struct message *m)
 void outcome_refused_claim(struct dispatcher *d, struct message *m, const struct claimed *c)
 {
     char seq_id[SEQ_ID_SIZE];
-    struct step_record s = step_of(d, m, STEP_OUTCOME, c->attempt, seq_id);
-    s.state = words(state_word((enum state)c->kind));
-    s.reason = s.state;
-    s.version = m->record->version;
-    tell_step(d->tell, &s, m, at_once(m));
+    m->round.under_way = 1; /* the last of these steps ends it */
+    for (int i = 1; i <= c->parts; i++) {
+        struct step_record s = step_of(d, m, STEP_OUTCOME, c->attempt, seq_id);
+        struct seq_id id = {.sms_id = m->record->sms_id, .segment = i, .attempt = c->attempt};
+        s.seq_id = seq_id_format(&id, seq_id);
+        s.parts = c->parts > 1 ? c->parts : 0;
+        s.state = words(state_word((enum state)c->kind));
+        s.reason = s.state;
+        s.version = m->record->version;
+        tell_step(d->tell, &s, i == c->parts ? m : NULL, at_once(m));
+    }
 }
 
 /* state NULL: an event only. */
@@ -70,6 +77,39 @@ static void tell_accepted(struct dispatcher *d, struct message *m, const char *m
     struct step_record s = step_of(d, m, STEP_ACCEPTED, m->attempt, seq_id);
     s.msg_id = words(msg_id);
     tell_step(d->tell, &s, m, at_once(m));
+}
+
+/* ---- ends without an answer, or after it ---- */
+
+static void reject(struct dispatcher *d, struct message *m, const char *reason, const char *error)
+{
+    slot_answer(m->slot, SLOT_ANSWER_REFUSED, NULL, reason, clock_wall_ms());
+    m->first->failed = true;
+    tell_outcome(d, m, state_word(STATE_REJECTED), reason, error);
+}
+
+void outcome_cannot(struct dispatcher *d, struct message *m)
+{
+    d->unanswered--;
+    rate_give_back(&d->rate, 1);
+    d->counters.refused++;
+    reject(d, m, m->first->cannot, "its text cannot be sent in this way by this gateway");
+}
+
+void outcome_refused_here(struct dispatcher *d, struct message *m)
+{
+    char reason[SLOT_REASON_SIZE];
+    memcpy(reason, m->slot->reason, sizeof(reason));
+    reject(d, m, reason, m->error);
+}
+
+void outcome_refused_for_now(struct dispatcher *d, struct message *m)
+{
+    tell_outcome(d, m, NULL, m->slot->reason, m->error);
+    m->settle = SETTLED_RETRY;
+    m->wait_ms = 0;
+    m->in_outbox = false;
+    list_add(&d->settling, m);
 }
 
 /* ---- the gateway's events ---- */
@@ -172,6 +212,7 @@ static struct retry_plan plan_for(struct dispatcher *d, const struct message *m,
     const struct delivery *x = m->delivery;
     struct retry_facts f = {.outcome = a->outcome,
                             .throttled = a->throttled,
+                            .elsewhere = a->elsewhere,
                             .attempt = m->attempt,
                             .tries = m->tries,
                             .max_attempts = (int)g->max_attempts,
@@ -193,10 +234,23 @@ static void store_answer(const struct message *m, const struct retry_plan *p, co
     static const enum slot_answer answers[] = {[NEXT_ACCEPTED] = SLOT_ANSWER_ACCEPTED,
                                                [NEXT_REJECTED] = SLOT_ANSWER_REFUSED,
                                                [NEXT_IN_DOUBT] = SLOT_ANSWER_IN_DOUBT,
-                                               [NEXT_AGAIN] = SLOT_ANSWER_RETRY};
+                                               [NEXT_AGAIN] = SLOT_ANSWER_RETRY,
+                                               [NEXT_ELSEWHERE] = SLOT_ANSWER_RETRY};
     if (p->next == NEXT_AGAIN && a->outcome == OUTCOME_NOT_SENT)
         return; /* unmarked: that says it */
     slot_answer(m->slot, answers[p->next], p->next == NEXT_ACCEPTED ? msg_id : NULL, reason, clock_wall_ms());
+}
+
+static void settle_again(struct dispatcher *d, struct message *m, const struct retry_plan *p, bool refused)
+{
+    struct message *first = m->first;
+    first->refused_here = refused || (!message_whole(m) && first->refused_here);
+    if (p->numbers_cap > 0)
+        first->numbers_cap = p->numbers_cap;
+    m->settle = p->settle;
+    m->wait_ms = p->wait_ms;
+    m->in_outbox = p->in_outbox;
+    list_add(&d->settling, m);
 }
 
 static void carry_out(struct dispatcher *d, struct message *m, const struct retry_plan *p,
@@ -204,24 +258,24 @@ static void carry_out(struct dispatcher *d, struct message *m, const struct retr
 {
     switch (p->next) {
     case NEXT_ACCEPTED:
+        m->first->begun = true;
         tell_accepted(d, m, msg_id);
         return;
     case NEXT_REJECTED:
+        m->first->failed = true;
         tell_outcome(d, m, state_word(STATE_REJECTED), reason, a->error);
         return;
     case NEXT_IN_DOUBT:
+        m->first->begun = true;
         tell_outcome(d, m, state_word(STATE_IN_DOUBT), reason, a->error);
         return;
     case NEXT_AGAIN:
         if (p->tell_refusal)
             tell_outcome(d, m, NULL, reason, a->error);
-        m->refused_here = a->outcome != OUTCOME_NOT_SENT;
-        m->settle = p->settle;
-        m->wait_ms = p->wait_ms;
-        m->in_outbox = p->in_outbox;
-        if (p->numbers_cap > 0)
-            m->numbers_cap = p->numbers_cap;
-        list_add(&d->settling, m);
+        settle_again(d, m, p, a->outcome != OUTCOME_NOT_SENT);
+        return;
+    case NEXT_ELSEWHERE:
+        segment_elsewhere(d, m, a->error);
         return;
     }
 }
@@ -306,7 +360,7 @@ static void texts_told(struct dispatcher *d, struct told *t, bool confirmed)
     for (size_t i = 0; i < t->count; i++) {
         struct message *m = t->messages[i];
         if (!confirmed) {
-            m->stays = true;
+            m->stays = true; /* no such queue */
             message_ready(d, m);
             continue;
         }
@@ -332,8 +386,12 @@ bool outcome_told(void *arg, struct told *t, bool confirmed)
     if (t->kind == TOLD_STEPS && t->count > 0)
         FAULT("dispatch.outcome_confirmed");
     for (size_t i = 0; i < t->count; i++) {
-        slot_done(d, t->messages[i]);
-        message_done(d, t->messages[i]);
+        struct message *m = t->messages[i];
+        slot_done(d, m);
+        if (t->kind == TOLD_STEPS)
+            segment_over(d, m);
+        else
+            message_done(d, m);
     }
     if (t->delivery != NULL)
         delivery_part_done(d, t->delivery, t->dead);

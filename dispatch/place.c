@@ -128,6 +128,7 @@ static int check_last_claim(struct dispatcher *d)
     db_add_time(d->params, last->claimed_at);
     db_add_big(d->params, sms_id_day_first(day));
     db_add_big(d->params, sms_id_day_first(day + 1));
+    db_add_int(d->params, last->segment);
     int rc = db_run(d->db, &sql_claim_there, d->params, &r);
     if (rc == 0 && !db_bool(r, 0, 0))
         history_refuse(d->history,

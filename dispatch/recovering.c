@@ -20,6 +20,7 @@ static void tell_again(struct dispatcher *d, const struct slot *slot, const stru
     struct step_record s = {.step = r->step,
                             .at = slot->answered_at > 0 ? slot->answered_at : clock_wall_ms(),
                             .gateway = d->gateway->name,
+                            .parts = slot->parts > 1 ? slot->parts : 0,
                             .seq_id = seq_id_format(&id, seq_id),
                             .number = slot->number,
                             .msg_id = (char *)(uintptr_t)r->msg_id,

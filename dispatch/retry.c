@@ -27,7 +27,8 @@ static struct retry_plan refused(const struct retry_facts *f)
     struct retry_plan rejected = {.next = NEXT_REJECTED};
     if (f->numbers <= 1 || f->this_one_named)
         return rejected;
-    struct retry_plan p = again(f, SETTLED_NOT_SENT, 0); /* the others' fault: no attempt of this one is used up */
+    struct retry_plan p =
+        again(f, SETTLED_NOT_SENT, 0); /* the others' fault: no attempt of this one is used up */
     p.tell_refusal = true;
     p.numbers_cap = f->named ? 0 : (f->numbers + 1) / 2;
     return p;
@@ -47,6 +48,8 @@ struct retry_plan retry_plan(const struct retry_facts *f, double jitter)
         /* No limit but valid_until: the message has not been to the gateway yet. */
         return again(f, SETTLED_NOT_SENT, backoff_ms(f, jitter));
     case OUTCOME_RETRY: {
+        if (f->elsewhere)
+            return (struct retry_plan){.next = NEXT_ELSEWHERE};
         /* Being too fast is ours, not the message's: it does not use up its attempts. */
         if (!f->throttled && f->tries + 1 >= f->max_attempts)
             return exhausted;

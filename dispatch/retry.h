@@ -15,7 +15,7 @@ enum settled { /* claim.settled: only after one of these may the next attempt be
 
 struct retry_facts {
     enum outcome outcome;
-    bool throttled;
+    bool throttled, elsewhere;
     int attempt; /* this one */
     int tries;   /* earlier attempts that the gateway answered with "again" */
     int max_attempts;
@@ -34,6 +34,7 @@ struct retry_plan {
         NEXT_REJECTED,     /* tell 110 rejected: the end */
         NEXT_IN_DOUBT,     /* tell 110 in doubt: the end for the machine */
         NEXT_AGAIN,        /* settle, then try again after wait_ms */
+        NEXT_ELSEWHERE,    /* settle and hand over to another gateway, or, where there is none, reject */
     } next;
     const char *reason;  /* NULL: the exchange's own */
     enum settled settle; /* NEXT_AGAIN */

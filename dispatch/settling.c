@@ -42,6 +42,12 @@ static void free_bodies(struct group_arrays *a, size_t count)
         free(a->body[i]);
 }
 
+/* A message that was cut leaves when all its segments have an answer (round.c). */
+static bool leaves_now(const struct message *m)
+{
+    return m->in_outbox && message_whole(m);
+}
+
 bool settle_begin(struct dispatcher *d)
 {
     return take_group(d, &d->settling, true);
@@ -55,11 +61,11 @@ int settle_start(struct dispatcher *d)
     for (size_t i = 0; i < d->group_count; i++) {
         const struct message *m = d->group[i];
         a->sms_id[i] = m->record->sms_id;
-        a->segment[i] = CLAIM_SEGMENT;
+        a->segment[i] = m->segment;
         a->attempt[i] = m->attempt;
         a->settled[i] = m->settle;
-        a->time[i] = m->in_outbox ? now + m->wait_ms : 0;
-        a->body[i] = m->in_outbox ? body_of(m) : NULL;
+        a->time[i] = leaves_now(m) ? now + m->wait_ms : 0;
+        a->body[i] = leaves_now(m) ? body_of(m) : NULL;
     }
     db_params_clear(d->params);
     db_add_big(d->params, sms_id_day_first(d->group_day));
@@ -76,21 +82,17 @@ int settle_start(struct dispatcher *d)
     return db_start(d->db, &sql_settle, d->params);
 }
 
-void settle_done(struct dispatcher *d, int64_t now_ms)
+void settle_done(struct dispatcher *d)
 {
     for (size_t i = 0; i < d->group_count; i++) {
         struct message *m = d->group[i];
         FAULT("dispatch.settled");
         slot_done(d, m);
         m->attempt = 0;
-        if (m->in_outbox) {
-            message_done(d, m);
-        } else if (m->wait_ms == 0 || m->delivery->epoch != d->epochs[m->delivery->lane]) {
-            message_ready(d, m);
-        } else {
-            m->due_ms = now_ms + m->wait_ms;
-            list_add_by_due(&d->later, m);
-        }
+        if (leaves_now(m))
+            segment_over(d, m);
+        else
+            segment_again(d, m, (struct again){.wait_ms = m->wait_ms, .in_outbox = m->in_outbox});
     }
     d->group_count = 0;
 }
@@ -107,9 +109,9 @@ int outbox_start(struct dispatcher *d)
     int64_t now = clock_wall_ms() + d->place.clock_ahead_ms;
     for (size_t i = 0; i < d->group_count; i++) {
         const struct message *m = d->group[i];
-        a->time[i] = now + m->wait_ms;
+        a->time[i] = now + m->round.wait_ms;
         a->body[i] = body_of(m);
-        a->run[i] = m->run_holds ? m->record->run : 0;
+        a->run[i] = m->round.run_holds ? m->record->run : 0;
     }
     db_params_clear(d->params);
     db_add_time_array(d->params, a->time, d->group_count);

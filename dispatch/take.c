@@ -114,10 +114,12 @@ static void take_records(struct dispatcher *d, struct delivery *x)
         struct message *m = &x->messages[i];
         const char *wrong = text_wrong(m->record);
         d->messages++;
-        if (wrong != NULL)
+        if (wrong != NULL) {
             tell_dead_message(d->tell, m, from, wrong);
-        else
-            message_ready(d, m);
+            continue;
+        }
+        message_cut(m, d->driver, d->gateway, NULL);
+        message_ready(d, m);
     }
 }
 

@@ -7,8 +7,9 @@
 #include "lib/mq.h"
 
 #define TELL_STEPS_MAX 200 /* in a chunk */
-#define TELL_WAIT_MS   20 /* the oldest step of a chunk waits so long at most, the instant lane's not at all \
-                           */
+#define TELL_WAIT_MS                                                                                         \
+    20 /* the oldest step of a chunk waits so long at most, the instant lane's not at all                    \
+        */
 #define TELL_AGAIN_MS 1000
 
 enum told_kind {
@@ -23,7 +24,7 @@ struct told {
     char queue[MQ_QUEUE_SIZE];
     struct buf body;
     size_t steps;
-    struct message **messages; /* that its confirm finishes */
+    struct message **messages; /* that its confirm finishes; TOLD_STEPS: segments */
     size_t count, room;
     struct delivery *delivery;
     size_t dead;
@@ -44,7 +45,7 @@ struct tell_options {
 struct tell *tell_new(const struct tell_options *opts);
 void tell_free(struct tell *t);
 
-/* finishes: the message whose outcome this step is; NULL: none. at_once: it does not wait for others. */
+/* finishes: the segment whose outcome this step is; NULL: none. at_once: it does not wait for others. */
 void tell_step(struct tell *t, const struct step_record *s, struct message *finishes, bool at_once);
 void tell_recovered_step(struct tell *t, const struct step_record *s);
 /* One record more for that queue; what stands ready is published in the next tell_turn. passed_on_by NULL: as

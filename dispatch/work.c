@@ -30,7 +30,7 @@ static void done(struct dispatcher *d, const struct db_result *r, int64_t now_ms
         claim_done(d, r, now_ms);
         break;
     case WORK_SETTLE:
-        settle_done(d, now_ms);
+        settle_done(d);
         break;
     case WORK_OUTBOX:
         outbox_done(d);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define MAGIC           "smsslot1"
+#define MAGIC           "smsslot2"
 #define HEADER_BYTES    4096
 #define GATEWAY_SIZE    64
 #define BOOT_ID_SIZE    40
@@ -207,12 +207,13 @@ struct slot *slots_at(struct slots *s, uint32_t i)
 static uint32_t identity_crc(const struct slot *slot)
 {
     struct {
-        int64_t sms_id, segment, number, claimed_at;
-    } identity = {slot->sms_id, slot->segment, slot->number, slot->claimed_at};
+        int64_t sms_id, segment, parts, number, claimed_at;
+    } identity = {slot->sms_id, slot->segment, slot->parts, slot->number, slot->claimed_at};
     return crc32c(0, &identity, sizeof(identity));
 }
 
-struct slot *slot_take(struct slots *s, int64_t sms_id, int segment, int64_t number, int64_t now_ms)
+struct slot *slot_take(struct slots *s, int64_t sms_id, int segment, int parts, int64_t number,
+                       int64_t now_ms)
 {
     uint32_t count = s->header->count;
     for (uint32_t i = 0; i < count; i++) {
@@ -225,6 +226,7 @@ struct slot *slot_take(struct slots *s, int64_t sms_id, int segment, int64_t num
         slot->answer = 0;
         slot->sms_id = sms_id;
         slot->segment = segment;
+        slot->parts = parts;
         slot->attempt = 0;
         slot->number = number;
         slot->claimed_at = now_ms;

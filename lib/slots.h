@@ -31,7 +31,8 @@ struct slot {
     int64_t answered_at;
     char msg_id[SLOT_MSG_ID_SIZE]; /* whole, or the answer is stored as in doubt */
     char reason[SLOT_REASON_SIZE]; /* cut to fit */
-    uint32_t crc; /* CRC-32C of the identity fields sms_id, segment, number, claimed_at: a torn slot proves nothing */
+    int32_t parts; /* segments that its message was cut into; 1: it goes whole */
+    uint32_t crc; /* CRC-32C of the identity fields sms_id, segment, parts, number, claimed_at: a torn slot proves nothing */
 };
 
 struct slots;
@@ -43,7 +44,8 @@ const char *slots_gateway(const struct slots *s);
 uint32_t slots_count(const struct slots *s);
 struct slot *slots_at(struct slots *s, uint32_t i);
 
-struct slot *slot_take(struct slots *s, int64_t sms_id, int segment, int64_t number, int64_t now_ms); /* NULL: none free */
+/* Segment `segment` of `parts`. NULL: none free. */
+struct slot *slot_take(struct slots *s, int64_t sms_id, int segment, int parts, int64_t number, int64_t now_ms);
 void slot_set_attempt(struct slot *slot, int attempt);
 void slot_mark(struct slot *slot);
 void slot_answer(struct slot *slot, enum slot_answer answer, const char *msg_id, const char *reason, int64_t now_ms);

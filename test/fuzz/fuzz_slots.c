@@ -16,8 +16,8 @@ static int64_t make_file(const char *dir)
 
     holds(slots_create(dir, "alpha", SLOTS, &s) == 0);
     int64_t epoch = slots_epoch(s);
-    holds(slot_take(s, 100, 1, 49170, 1000) != NULL);
-    struct slot *answered = slot_take(s, 101, 1, 49171, 1000);
+    holds(slot_take(s, 100, 1, 1, 49170, 1000) != NULL);
+    struct slot *answered = slot_take(s, 101, 1, 1, 49171, 1000);
     slot_set_attempt(answered, 1);
     slot_mark(answered);
     slot_answer(answered, SLOT_ANSWER_ACCEPTED, "m1", "OK", 1001);

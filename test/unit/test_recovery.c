@@ -24,7 +24,7 @@ static int tear_down(void **state)
 
 static struct slot *claimed(int attempt)
 {
-    struct slot *s = slot_take(slots, 172802277703680001, 1, 491711234567, 1700000000000);
+    struct slot *s = slot_take(slots, 172802277703680001, 1, 1, 491711234567, 1700000000000);
     assert_non_null(s);
     if (attempt > 0)
         slot_set_attempt(s, attempt);

@@ -50,6 +50,7 @@ static const struct one_case {
     {"retry, the fourth answer", {.outcome = OUTCOME_RETRY, .tries = 3, .attempt = 4}, NEXT_AGAIN, SETTLED_RETRY, 4000, 8000, false, 0},
     {"retry, the fifth answer", {.outcome = OUTCOME_RETRY, .tries = 4, .attempt = 5}, NEXT_REJECTED, 0, 0, 0, false, 0},
     {"throttled for the ninth time", {.outcome = OUTCOME_RETRY, .throttled = true, .tries = 8, .attempt = 2}, NEXT_AGAIN, SETTLED_NOT_SENT, 1000, 2000, false, 0},
+    {"elsewhere, though it was the last try", {.outcome = OUTCOME_RETRY, .elsewhere = true, .tries = 4, .attempt = 5}, NEXT_ELSEWHERE, 0, 0, 0, false, 0},
     {"Retry-After: 3", {.outcome = OUTCOME_RETRY, .throttled = true, .retry_after_ms = 3000}, NEXT_AGAIN, SETTLED_NOT_SENT, 3000, 3000, false, 0},
     {"Retry-After: 0", {.outcome = OUTCOME_RETRY, .throttled = true, .retry_after_ms = NO_WAIT}, NEXT_AGAIN, SETTLED_NOT_SENT, 0, 0, false, 0},
     {"Retry-After: 60", {.outcome = OUTCOME_RETRY, .throttled = true, .retry_after_ms = 60000}, NEXT_AGAIN, SETTLED_NOT_SENT, 60000, 60000, true, 0},

@@ -84,20 +84,20 @@ static void kill_it(pid_t pid)
 /* One slot in each state a kill can find. */
 static void every_state(struct slots *s)
 {
-    struct slot *free_again = slot_take(s, 100, 1, 49170, 1000);
+    struct slot *free_again = slot_take(s, 100, 1, 1, 49170, 1000);
     slot_mark(free_again);
     slot_answer(free_again, SLOT_ANSWER_ACCEPTED, "gone", "", 1001);
     slot_free(free_again);
-    slot_take(s, 101, 1, 49171, 1000);
-    slot_set_attempt(slot_take(s, 102, 2, 49172, 1000), 3);
-    struct slot *marked = slot_take(s, 103, 1, 49173, 1000);
+    slot_take(s, 101, 1, 1, 49171, 1000);
+    slot_set_attempt(slot_take(s, 102, 2, 4, 49172, 1000), 3);
+    struct slot *marked = slot_take(s, 103, 1, 1, 49173, 1000);
     slot_set_attempt(marked, 1);
     slot_mark(marked);
-    struct slot *accepted = slot_take(s, 104, 1, 49174, 1000);
+    struct slot *accepted = slot_take(s, 104, 1, 1, 49174, 1000);
     slot_set_attempt(accepted, 1);
     slot_mark(accepted);
     slot_answer(accepted, SLOT_ANSWER_ACCEPTED, "msg-104", "OK", 1002);
-    struct slot *refused = slot_take(s, 105, 1, 49175, 1000);
+    struct slot *refused = slot_take(s, 105, 1, 1, 49175, 1000);
     slot_mark(refused);
     slot_answer(refused, SLOT_ANSWER_REFUSED, NULL, "blocked", 1003);
 }
@@ -132,6 +132,7 @@ static void killed_in_every_state(void **state)
     assert_int_equal(find(s, 101)->attempt, 0);
     assert_int_equal(slots_verdict(find(s, 102)), SLOT_RELEASE);
     assert_int_equal(find(s, 102)->segment, 2);
+    assert_int_equal(find(s, 102)->parts, 4);
     assert_int_equal(find(s, 102)->attempt, 3);
     assert_int_equal(slots_verdict(find(s, 103)), SLOT_DOUBT);
     assert_int_equal(slots_verdict(find(s, 104)), SLOT_REPUBLISH);
@@ -152,7 +153,7 @@ static void killed_in_every_state(void **state)
 
 static void leave_one_marked(struct slots *s)
 {
-    slot_mark(slot_take(s, 7, 1, 49, 1));
+    slot_mark(slot_take(s, 7, 1, 1, 49, 1));
 }
 
 static void copy_file(const char *from, const char *to)
@@ -292,7 +293,7 @@ static void damaged_slots_prove_nothing(void **state)
     struct slots *s = NULL;
     (void)state;
     assert_int_equal(slots_create(dir, "alpha", 4, &s), 0);
-    struct slot *slot = slot_take(s, 5, 1, 49171, 1000);
+    struct slot *slot = slot_take(s, 5, 1, 1, 49171, 1000);
     assert_int_equal(slots_verdict(slot), SLOT_RELEASE);
     slot->sms_id++;
     assert_int_equal(slots_verdict(slot), SLOT_PROVES_NOTHING);
@@ -324,7 +325,7 @@ static void answers_are_whole_or_in_doubt(void **state)
     assert_int_equal(slots_create(dir, "alpha", 1, &s), 0);
     memset(longest, 'm', sizeof(longest));
     longest[SLOT_MSG_ID_SIZE - 1] = '\0';
-    struct slot *slot = slot_take(s, 5, 1, 49171, 1000);
+    struct slot *slot = slot_take(s, 5, 1, 1, 49171, 1000);
     slot_mark(slot);
     slot_answer(slot, SLOT_ANSWER_ACCEPTED, longest, "", 1);
     assert_int_equal(slot->answer, SLOT_ANSWER_ACCEPTED);
@@ -358,10 +359,10 @@ static void taking_and_freeing(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 16; i++)
-            assert_non_null(taken[i] = slot_take(s, i + 1, 1, 49, 1));
-        assert_null(slot_take(s, 99, 1, 49, 1));
+            assert_non_null(taken[i] = slot_take(s, i + 1, 1, 1, 49, 1));
+        assert_null(slot_take(s, 99, 1, 1, 49, 1));
         slot_free(taken[7]);
-        assert_ptr_equal(slot_take(s, 99, 1, 49, 1), taken[7]);
+        assert_ptr_equal(slot_take(s, 99, 1, 1, 49, 1), taken[7]);
         for (int i = 0; i < 16; i++)
             slot_free(taken[i]);
     }
