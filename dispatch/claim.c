@@ -1,11 +1,18 @@
 /* The meaning of the claim statement's answer, and its parameters. */
 #include "dispatch/claim.h"
 #include "claim.sql.h"
+#include "claim_whole.sql.h"
 #include "lib/log.h"
 #include "lib/seq_id.h"
 #include "lib/state.h"
 
-const struct db_sql *const claim_sql = &sql_claim;
+const struct db_sql *claim_sql(const struct claim_group *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (g->parts[i] > 1)
+            return &sql_claim;
+    return &sql_claim_whole;
+}
 
 /* It has an outcome, or is in doubt, unless the gateway's look-up has proven since that what was in doubt was
  * not accepted: then it may go again. */

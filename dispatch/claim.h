@@ -56,7 +56,7 @@ struct claim_group { /* arrays of `count`, keys strictly ascending, all of one d
     int64_t owner, claimed_at; /* wall ms */
     bool may_insert;           /* false: only read what an earlier run of it has made */
 };
-extern const struct db_sql *const claim_sql;
+const struct db_sql *claim_sql(const struct claim_group *g);
 void claim_params(const struct claim_group *g, struct db_params *p);
 struct claim_answer {
     size_t index; /* in the group's arrays */

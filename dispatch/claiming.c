@@ -270,7 +270,7 @@ int claim_start(struct dispatcher *d)
     struct claim_group g = claim_asked(d);
     claim_params(&g, d->params);
     d->asked_by = d->place.session;
-    int rc = db_start(d->db, claim_sql, d->params);
+    int rc = db_start(d->db, claim_sql(&g), d->params);
     FAULT("dispatch.claim_sent");
     return rc;
 }

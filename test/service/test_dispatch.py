@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.parse
 
+import psycopg2
 import pytest
 
 import servers
@@ -536,20 +537,27 @@ def test_newer_version(world):
 
 # ---- the claim statement itself ----
 
-def claim(w, connection, records, owner=1, at="2026-01-01 00:00:00+00", may_insert=True):
+def claim(w, connection, records, owner=1, at="2026-01-01 00:00:00+00", may_insert=True, parts=1, way=0, gateway=1, segments=None):
+    """Rows by record and segment: (ord, found, state, made attempt, made kind, last attempt, kind, settled, ours, hold, tries,
+    looked up, last parts, begun parts, begun way, begun by another gateway)."""
     text = (ROOT / "dispatch/claim.sql").read_text()
-    text = re.sub(r"^\s*--.*$", "", text, flags=re.M)
+    name = "claim_cut" if parts > 1 else "claim_whole"
+    if parts == 1:  # as dispatch/meson.build makes claim_whole.sql
+        text = re.sub(r"^.*-- cut\n", "", text, flags=re.M)
+    text = re.sub(r"--.*$", "", text, flags=re.M)
+    asked = [(r, n) for r in records for n in segments or range(1, parts + 1)]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_prepared_statements WHERE name = 'claim_it'")
+        cursor.execute("SELECT 1 FROM pg_prepared_statements WHERE name = %s", (name,))
         if not cursor.fetchone():
-            cursor.execute("PREPARE claim_it (bigint, bigint, bigint[], int[], bigint[], timestamptz[], text[], text[], int, text, "
-                           "bigint, timestamptz, boolean) AS " + text.replace("%", "%%"))
-        cursor.execute("EXECUTE claim_it (%s, %s, %s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], 1, 'alpha', "
-                       "%s, %s, %s)",
-                       (FIRST, FIRST + (1 << 36), [r["sms_id"] for r in records], [1] * len(records),
-                        [r["number"] for r in records],
-                        [time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(r["valid_until"] / 1000)) for r in records],
-                        [r["rule"] for r in records], [r["class"] for r in records], owner, at, may_insert))
+            cursor.execute(f"PREPARE {name} (bigint, bigint, bigint[], int[], bigint[], timestamptz[], text[], text[], int, text, "
+                           "bigint, timestamptz, boolean, int[], int[]) AS " + text.replace("%", "%%"))
+        cursor.execute(f"EXECUTE {name} (%s, %s, %s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s, 'alpha', "
+                       "%s, %s, %s, %s::int[], %s::int[])",
+                       (FIRST, FIRST + (1 << 36), [r["sms_id"] for r, _ in asked], [n for _, n in asked],
+                        [r["number"] for r, _ in asked],
+                        [time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(r["valid_until"] / 1000)) for r, _ in asked],
+                        [r["rule"] for r, _ in asked], [r["class"] for r, _ in asked], gateway, owner, at, may_insert,
+                        [parts] * len(asked), [way] * len(asked)))
         return sorted(cursor.fetchall())
 
 
@@ -609,6 +617,146 @@ def test_claims_of_many_at_once(world):
         assert not errors
         assert sorted(given) == [(i, attempt) for i in range(1, 41)]
         w.sql("UPDATE claim SET settled = 2 WHERE attempt = %s", (attempt,))
+
+
+# ---- segments with a claim of their own, in the claim statement ----
+
+def made(rows):
+    return [(r[0], r[3]) for r in rows if r[3] is not None]
+
+
+def test_segments_are_claimed_together(world):
+    w = world()
+    records = w.add(3)
+    one = w.lab.connect(w.chain.database)
+    w.sql("INSERT INTO word (kind, word) VALUES ('gateway', 'x1'), ('gateway', 'x2')")
+    x1, x2 = (w.sql("SELECT id FROM word WHERE word = %s", (name,))[0][0] for name in ("x1", "x2"))
+    at = iter(f"2026-01-01 00:00:{n:02}+00" for n in range(60))
+
+    def ask(which, parts=3, way=1, gateway=x1, segments=None, may_insert=True, when=None, of=records):
+        return claim(w, one, [of[which]], 7, when or next(at), may_insert, parts, way, gateway, segments)
+
+    def settle(which, segment, settled):
+        w.sql("UPDATE claim SET settled = %s WHERE sms_id = %s AND segment = %s AND attempt = "
+              "(SELECT max(attempt) FROM claim c WHERE c.sms_id = claim.sms_id AND c.segment = claim.segment)",
+              (settled, records[which]["sms_id"], segment))
+
+    # Fresh: all of them, as one attempt; asked again as the same group they are its own.
+    moment = next(at)
+    assert made(ask(0, when=moment)) == [(1, 1), (2, 1), (3, 1)]
+    assert [(r[3], r[8]) for r in ask(0, when=moment)] == [(None, True)] * 3
+    assert w.sql("SELECT DISTINCT parts, way, gateway FROM claim") == [(3, 1, x1)]
+    # Nobody else gets any of it, however it is cut there; and it is known how it was begun, and where.
+    for parts, way, gateway in ((3, 1, x1), (3, 2, x1), (4, 1, x1), (1, 0, x1), (3, 1, x2), (1, 0, x2)):
+        rows = ask(0, parts, way, gateway)
+        assert made(rows) == []
+        assert {r[13:16] for r in rows} == {(3, 1, "x1" if gateway == x2 else None)}
+    # Segment 1 was refused for now, 2 is with the gateway, 3 was released: the rest goes there only, cut so only.
+    settle(0, 1, 3)
+    settle(0, 3, 1)
+    for parts, way, gateway in ((3, 2, x1), (4, 1, x1), (1, 0, x1), (3, 1, x2), (1, 0, x2)):
+        assert made(ask(0, parts, way, gateway)) == []
+    # Not stale, not suppressed and not cancelled any more; but paused.
+    w.sql("INSERT INTO suppression VALUES (%s, 'all', 'stop')", (records[0]["number"],))
+    w.sql("UPDATE message SET valid_until = now() - interval '1 hour' WHERE sms_id = %s", (records[0]["sms_id"],))
+    w.sql("INSERT INTO control (kind, scope, key) VALUES ('pause', 'rule', 'due')")
+    assert [(r[3], r[9]) for r in ask(0)] == [(None, 1)] * 3
+    w.sql("DELETE FROM control")
+    rows = ask(0)
+    assert made(rows) == [(1, 2), (3, 2)] and {r[4] for r in rows} == {0, None} and [r[10] for r in rows] == [1, 0, 0]
+    # A segment's own stand counts: in doubt is the end of that one, its proof by a look-up is not.
+    settle(0, 3, 1)
+    w.sql("INSERT INTO segment VALUES (%s, 2, 1, 20, %s, 0, now()), (%s, 1, 2, 30, %s, 0, now())",
+          (records[0]["sms_id"], x1, records[0]["sms_id"], x1))
+    rows = ask(0, segments=[1, 2])
+    assert made(rows) == [] and [r[2] for r in rows] == [30, 20]
+    settle(0, 2, 4)
+    assert made(ask(0)) == [(2, 2), (3, 3)]
+    # A failed message is at its end, whatever its other segments are.
+    settle(0, 3, 1)
+    w.sql("UPDATE message SET state = 70 WHERE sms_id = %s", (records[0]["sms_id"],))
+    assert made(ask(0)) == [] and {r[2] for r in ask(0)} == {70}
+
+    # Where nothing has left, any gateway may have it, in its own way, as an attempt above all earlier ones.
+    assert made(ask(1)) == [(1, 1), (2, 1), (3, 1)]
+    for segment, settled in ((1, 2), (2, 3), (3, 1)):
+        settle(1, segment, settled)
+    assert made(ask(1, segments=[2, 3])) == [], "never without segment 1: it is the gate"
+    assert made(ask(1, parts=2, way=2, gateway=x2)) == [(1, 2), (2, 2)]
+    settle(1, 1, 1)
+    settle(1, 2, 1)
+    assert made(ask(1, parts=1, way=0, gateway=x2)) == [(1, 3)]
+    assert made(ask(1)) == [] and {r[13] for r in ask(1)} == {1}
+    settle(1, 1, 3)
+    assert made(ask(1, parts=4)) == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+    # Refused: all of it, and once.
+    w.sql("INSERT INTO suppression VALUES (%s, 'all', 'stop')", (records[2]["number"],))
+    assert [(r[3], r[4]) for r in ask(2)] == [(1, 41)] * 3
+    assert made(ask(2, parts=4)) == [] and [r[12] for r in ask(2, parts=4)] == [3, 3, 3, None]
+    assert made(ask(2, parts=1, way=0, gateway=x2)) == []
+    one.close()
+
+
+def test_gateways_and_cuts_at_once(world):
+    """Eight sessions of two gateways that cut in three ways, at the same time, round after round, with claims being settled
+    meanwhile: a message is never with two gateways, nor in two cuts."""
+    w = world()
+    records = w.add(30)
+    ends, errors = time.monotonic() + 6, []
+    cuts = ((1, 3, 1), (1, 3, 1), (1, 4, 2), (2, 1, 0), (2, 3, 1), (2, 2, 3))
+
+    def ask(owner, gateway, parts, way):
+        connection, n = w.lab.connect(w.chain.database), 0
+        try:
+            while time.monotonic() < ends:
+                n += 1
+                try:
+                    claim(w, connection, records[(owner + n) % 3 * 10:][:10], owner,
+                          f"2026-01-01 {n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}+00", True, parts, way, gateway)
+                except psycopg2.errors.DeadlockDetected:
+                    pass  # with a settling: dispatch runs the statement again
+        except Exception as e:  # noqa: BLE001
+            errors.append(e)
+        connection.close()
+
+    def settle(seed):
+        connection, n = w.lab.connect(w.chain.database), 0
+        try:
+            while time.monotonic() < ends:
+                n += 1
+                with connection.cursor() as cursor:  # some of each message at a time, as answers come
+                    try:
+                        cursor.execute("UPDATE claim SET settled = 1 + sms_id %% 3 WHERE settled = 0 AND (sms_id + segment + %s) %% 3 = 0",
+                                       (n * seed,))
+                    except psycopg2.errors.DeadlockDetected:
+                        pass
+        except Exception as e:  # noqa: BLE001
+            errors.append(e)
+        connection.close()
+
+    def look():
+        """What is not settled of a message is of one gateway and cut in one way, at every moment."""
+        connection = w.lab.connect(w.chain.database)
+        try:
+            while time.monotonic() < ends:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT sms_id, count(DISTINCT (gateway, parts, way)) FROM claim WHERE settled = 0 "
+                                   "GROUP BY sms_id HAVING count(DISTINCT (gateway, parts, way)) > 1")
+                    found = cursor.fetchall()
+                assert not found, f"mixed: {found}"
+        except Exception as e:  # noqa: BLE001
+            errors.append(e)
+        connection.close()
+    threads = [threading.Thread(target=ask, args=(owner, *cut)) for owner, cut in enumerate(cuts, 1)]
+    threads += [threading.Thread(target=settle, args=(seed,)) for seed in (1, 2)] + [threading.Thread(target=look)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not errors, errors[0]
+    rounds = dict(w.sql("SELECT (gateway, parts)::text, count(*) FROM claim GROUP BY 1"))
+    assert len(rounds) >= 4 and sum(rounds.values()) > 300, rounds
 
 
 # ---- ends and beginnings ----

@@ -78,6 +78,10 @@ static void test_hand_over(void **state)
     assert_null(hand_over_to(&route, &by_ab, "a")); /* where it stays */
     assert_null(hand_over_to(&lone, &empty, "a"));
     assert_null(hand_over_to(&empty, &empty, "a"));
+    assert_string_equal(elsewhere_to(&route, &empty, "a"), "b");
+    assert_string_equal(elsewhere_to(&route, &by_b, "c"), "a");
+    assert_null(elsewhere_to(&route, &by_ab, "c")); /* nobody is asked twice */
+    assert_null(elsewhere_to(&lone, &empty, "a"));
 }
 
 /* However the breakers fall, a message comes to rest: each gateway passes it on at most once. */
