@@ -82,6 +82,8 @@ static void forget_matches(struct told *steps, size_t count)
         steps[i].claimed = steps[i].foreign = false;
         if (!steps[i].named)
             steps[i].id = (struct seq_id){0};
+        if (steps[i].step == STEP_STATUS)
+            steps[i].parts = 0; /* its claim says it */
     }
 }
 
@@ -97,6 +99,10 @@ int apply_round(struct apply *a, struct told *steps, size_t count, struct apply_
     f.row_count = view.row_count;
     f.known = view.known;
     f.known_count = view.known_count;
+    f.stored = view.stored;
+    f.stored_count = view.stored_count;
+    f.partials = view.partials;
+    f.partial_count = view.partial_count;
     fold_run(&f);
     a->round++;
     r = apply_write(a, &f);

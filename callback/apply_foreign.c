@@ -1,12 +1,14 @@
 /* A report may only speak of its own gateway's attempts. By id it cannot do otherwise, ids being looked up by
  * gateway; but one that names our reference could name any attempt, and another gateway's customer knows how
- * references look. */
+ * references look. The same claim says how many parts the message has, where nothing else has said it yet. */
 #include "callback/apply_internal.h"
 #include "claim_gateway.sql.h"
 
 struct named { /* an attempt, and the gateway that a step says it is of */
     struct seq_id id;
     int32_t gateway;
+    bool foreign;  /* its claim is another gateway's */
+    int16_t parts; /* of its claim */
 };
 
 static int by_name(const void *a, const void *b)
@@ -26,12 +28,13 @@ static struct named name_of(const struct told *t)
     return (struct named){.id = t->id, .gateway = t->gateway->id};
 }
 
-/* Does the row say already that this attempt is this gateway's? It got there over the claim. */
+/* Does the row say already that this attempt is this gateway's? It got there over the claim. (The row of a
+ * message in parts speaks of the segment that decides.) */
 static bool row_says(const struct apply_view *v, const struct told *t)
 {
     const struct fold_row *row = fold_find(v->rows, v->row_count, t->id.sms_id);
-    return row && row->was.attempt == t->id.attempt && row->was.state >= STATE_SUBMITTED &&
-           row->was.gateway == t->gateway->id && t->id.segment == 1;
+    return row && row->was.parts <= 1 && row->was.attempt == t->id.attempt &&
+           row->was.state >= STATE_SUBMITTED && row->was.gateway == t->gateway->id && t->id.segment == 1;
 }
 
 static bool is_doubtful(const struct apply_view *v, const struct told *t)
@@ -77,8 +80,8 @@ static struct named *doubtful_names(const struct told *steps, size_t count, cons
     return names;
 }
 
-static int foreign_of_day(struct apply *a, const struct named *names, size_t count, struct named *foreign,
-                          size_t *io_foreign)
+static int claims_of_day(struct apply *a, const struct named *names, size_t count, struct named *found,
+                         size_t *io_found)
 {
     auto_params p = db_params_new();
     auto_result result = NULL;
@@ -101,32 +104,39 @@ static int foreign_of_day(struct apply *a, const struct named *names, size_t cou
     if (r != 0)
         return r;
     for (int i = 0; i < db_rows(result); i++)
-        foreign[(*io_foreign)++] = (struct named){.id = {.sms_id = db_big(result, i, 0),
-                                                         .segment = (int)db_big(result, i, 1),
-                                                         .attempt = (int)db_big(result, i, 2)},
-                                                  .gateway = (int32_t)db_big(result, i, 3)};
+        found[(*io_found)++] = (struct named){.id = {.sms_id = db_big(result, i, 0),
+                                                     .segment = (int)db_big(result, i, 1),
+                                                     .attempt = (int)db_big(result, i, 2)},
+                                              .gateway = (int32_t)db_big(result, i, 3),
+                                              .foreign = db_bool(result, i, 4),
+                                              .parts = (int16_t)db_big(result, i, 5)};
     return 0;
 }
 
 int apply_read_foreign(struct apply *a, struct told *steps, size_t count, const struct apply_view *v)
 {
-    size_t n, foreign_count = 0;
+    size_t n, found_count = 0;
     auto_free struct named *names = doubtful_names(steps, count, v, &n);
-    auto_free struct named *foreign = xcalloc(n + 1, sizeof(*foreign));
+    auto_free struct named *found = xcalloc(n + 1, sizeof(*found));
     for (size_t from = 0, to; from < n; from = to) {
         for (to = from; to < n && sms_id_day(names[to].id.sms_id) == sms_id_day(names[from].id.sms_id);)
             to++;
-        int r = foreign_of_day(a, names + from, to - from, foreign, &foreign_count);
+        int r = claims_of_day(a, names + from, to - from, found, &found_count);
         if (r != 0)
             return r;
     }
-    if (foreign_count == 0)
+    if (found_count == 0)
         return 0;
-    qsort(foreign, foreign_count, sizeof(*foreign), by_name);
+    qsort(found, found_count, sizeof(*found), by_name);
     for (size_t i = 0; i < count; i++) {
-        struct named name = name_of(&steps[i]);
-        if (is_doubtful(v, &steps[i]) && bsearch(&name, foreign, foreign_count, sizeof(*foreign), by_name))
-            steps[i].foreign = true;
+        if (!is_doubtful(v, &steps[i]))
+            continue;
+        const struct named name = name_of(&steps[i]),
+                           *claim = bsearch(&name, found, found_count, sizeof(*found), by_name);
+        if (!claim)
+            continue;
+        steps[i].foreign = claim->foreign;
+        steps[i].parts = claim->parts;
     }
     return 0;
 }

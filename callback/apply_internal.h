@@ -1,5 +1,6 @@
 /* Between the parts of a flush: apply.c runs the transaction, apply_read.c fetches, apply_write.c stores,
- * apply_park.c keeps what must wait and brings back what need not wait any more. */
+ * apply_parts.c does both for segments, apply_park.c keeps what must wait and brings back what need not wait
+ * any more. */
 #pragma once
 #include "callback/apply.h"
 #include "callback/fold.h"
@@ -30,6 +31,10 @@ struct apply_view {
     size_t row_count;
     struct map_row *known;
     size_t known_count, known_cap;
+    struct fold_stored *stored; /* of messages in parts */
+    size_t stored_count;
+    struct fold_partial *partials;
+    size_t partial_count;
     struct arena arena;
 };
 void apply_view_deinit(struct apply_view *v);
@@ -37,9 +42,17 @@ void apply_view_deinit(struct apply_view *v);
 int must_check apply_round(struct apply *a, struct told *steps, size_t count, struct apply_keys *ret_keys);
 int must_check apply_read(struct apply *a, struct told *steps, size_t count, struct apply_view *ret);
 int must_check apply_read_maps(struct apply *a, const struct told *steps, size_t count, struct apply_view *v);
-/* Marks reports that name an attempt of another gateway; after the claims are read. */
+/* Marks reports that name an attempt of another gateway, and gives the others the parts that their claim
+ * says; after the claims are read. */
 int must_check apply_read_foreign(struct apply *a, struct told *steps, size_t count,
                                   const struct apply_view *v);
+/* Marks, locks and reads again the rows of messages in parts, and reads their segments; last of all reading.
+ */
+int must_check apply_read_parts(struct apply *a, const struct told *steps, size_t count,
+                                struct apply_view *v);
+int must_check apply_write_parts(struct apply *a, const struct fold *f);
+void apply_take_row(const struct db_result *r, int i,
+                    struct fold_row *row); /* as message_read.sql gives it */
 int must_check apply_write(struct apply *a, const struct fold *f);
 int must_check apply_park(struct apply *a, const struct told *steps, size_t count);
 int must_check apply_unpark(struct apply *a, const struct gateways *gateways, const struct apply_keys *keys);

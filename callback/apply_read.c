@@ -10,6 +10,8 @@ void apply_view_deinit(struct apply_view *v)
 {
     free(v->rows);
     free(v->known);
+    free(v->stored);
+    free(v->partials);
     arena_deinit(&v->arena);
     *v = (struct apply_view){0};
 }
@@ -38,7 +40,7 @@ static int64_t *wanted_rows(const struct told *steps, size_t count, const struct
     return ids;
 }
 
-static void take_row(const struct db_result *r, int i, struct fold_row *row)
+void apply_take_row(const struct db_result *r, int i, struct fold_row *row)
 {
     *row = (struct fold_row){.sms_id = db_big(r, i, 0),
                              .run_id = db_big(r, i, 1),
@@ -52,7 +54,8 @@ static void take_row(const struct db_result *r, int i, struct fold_row *row)
                                    .segments = (int16_t)db_big(r, i, 7),
                                    .state = (int16_t)db_big(r, i, 8),
                                    .version = (int32_t)db_big(r, i, 9),
-                                   .version_attempt = (int16_t)db_big(r, i, 10)};
+                                   .version_attempt = (int16_t)db_big(r, i, 10),
+                                   .parts = (int16_t)db_big(r, i, 13)};
     row->now = row->was;
 }
 
@@ -92,7 +95,7 @@ static int read_day(struct apply *a, const int64_t *ids, size_t count, struct ap
     size_t rows = (size_t)db_rows(result), from = v->row_count;
     v->rows = xrealloc(v->rows, (from + rows + 1) * sizeof(*v->rows));
     for (size_t i = 0; i < rows; i++)
-        take_row(result, (int)i, &v->rows[v->row_count++]);
+        apply_take_row(result, (int)i, &v->rows[v->row_count++]);
     sort_rows(v->rows + from, rows);
     return 0;
 }
@@ -142,8 +145,8 @@ static struct seq_id *named_attempts(struct told *steps, size_t count, struct ap
             continue;
         const struct fold_row *row = fold_find(v->rows, v->row_count, steps[i].id.sms_id);
         steps[i].claimed = row != NULL; /* until the table says that the claim is missing */
-        if (row && !(row->was.attempt == steps[i].id.attempt && row->was.state >= STATE_SUBMITTED &&
-                     steps[i].id.segment == 1))
+        if (row && !(row->was.parts <= 1 && row->was.attempt == steps[i].id.attempt &&
+                     row->was.state >= STATE_SUBMITTED && steps[i].id.segment == 1))
             keys[n++] = steps[i].id;
     }
     qsort(keys, n, sizeof(*keys), by_attempt);
@@ -245,5 +248,7 @@ int apply_read(struct apply *a, struct told *steps, size_t count, struct apply_v
         r = read_claims(a, steps, count, ret);
     if (r == 0)
         r = apply_read_foreign(a, steps, count, ret);
+    if (r == 0)
+        r = apply_read_parts(a, steps, count, ret);
     return r;
 }

@@ -79,7 +79,7 @@ static int copy_events(struct apply *a, const struct fold *f)
 static void copy_row(struct apply *a, struct db_copy *c, const struct fold_row *row)
 {
     const struct fold_stand *now = &row->now;
-    db_copy_row(c, 12);
+    db_copy_row(c, 13);
     db_copy_small(c, a->round);
     db_copy_big(c, row->sms_id);
     db_copy_place(c, row->place);
@@ -92,6 +92,7 @@ static void copy_row(struct apply *a, struct db_copy *c, const struct fold_row *
     db_copy_small(c, now->state);
     db_copy_int(c, now->version);
     db_copy_small(c, now->version_attempt);
+    db_copy_small(c, now->parts);
 }
 
 static int copy_rows(struct apply *a, const struct fold *f)
@@ -100,7 +101,7 @@ static int copy_rows(struct apply *a, const struct fold *f)
     int r = db_copy_begin(
         a->o.db,
         "flush_message (round, sms_id, place, transaction, changed_at, gateway, reason, attempt, segments, "
-        "state, version, version_attempt)",
+        "state, version, version_attempt, parts)",
         &c);
     if (r != 0)
         return r;
@@ -233,6 +234,8 @@ int apply_write(struct apply *a, const struct fold *f)
     int r = write_truth(a, f);
     if (r == 0)
         r = write_rows(a, f);
+    if (r == 0)
+        r = apply_write_parts(a, f);
     FAULT("consumer.projected");
     if (r == 0)
         r = write_stats(a, f);

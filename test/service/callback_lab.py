@@ -16,6 +16,7 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lab"))
+from parts import message_of  # noqa: E402
 from servers import LabError, free_port, wait_for  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("SMSCHAIN_BUILD", ROOT / "build-test"))
@@ -114,6 +115,7 @@ class World:
         self.port, self.processes = free_port(lab.ports()), []
         self.told = []  # every step that was ever told, for the model
         self.sent = {}  # sms_id -> number
+        self.parts = {}  # (sms_id, segment, attempt) of a claim -> into how many its message was cut
         self.next = {}
         self.run = None
         self.configure(**settings)
@@ -182,10 +184,16 @@ callback:
             self.claim(ids, gateway, age_s=age_s)
         return ids
 
-    def claim(self, ids, gateway="alpha", attempt=1, age_s=0):
-        self.sql("""INSERT INTO claim (sms_id, segment, attempt, kind, gateway, owner, claimed_at)
-                    SELECT s, 1, %s, 0, word_id('gateway', %s), 7, now() - %s * interval '1 s' FROM unnest(%s::bigint[]) s""",
-                 attempt, gateway, age_s, ids)
+    def claim(self, ids, gateway="alpha", attempt=1, age_s=0, segment=1, parts=1):
+        self.sql("""INSERT INTO claim (sms_id, segment, attempt, kind, gateway, owner, claimed_at, parts, way)
+                    SELECT s, %s, %s, 0, word_id('gateway', %s), 7, now() - %s * interval '1 s', %s, %s FROM unnest(%s::bigint[]) s""",
+                 segment, attempt, gateway, age_s, parts, int(parts > 1), ids)
+        self.parts.update({(i, segment, attempt): parts for i in ids})
+
+    def cut(self, ids, parts, gateway="alpha", age_s=0, attempt=1):
+        """A claim for each segment, as dispatch makes them: all together."""
+        for segment in range(1, parts + 1):
+            self.claim(ids, gateway, attempt, age_s, segment, parts)
 
     # ---- the program ----
 
@@ -239,17 +247,20 @@ callback:
 
     # ---- telling ----
 
-    def step(self, step, sms_id=None, gateway="alpha", attempt=1, model=True, **more):
+    def step(self, step, sms_id=None, gateway="alpha", attempt=1, model=True, segment=1, **more):
         record = {"step": step, "at": more.pop("at", None) or now_ms() + len(self.told), "gateway": gateway}
         if sms_id is not None and more.pop("named", True):
-            record["seq_id"] = f"{sms_id}.1.{attempt}"
+            record["seq_id"] = f"{sms_id}.{segment}.{attempt}"
+            parts = self.parts.get((sms_id, segment, attempt), 1)
+            if step != 102 and parts > 1:
+                record["parts"] = parts
         if sms_id is not None:
             record["number"] = self.sent[sms_id]
         if step == 100:
             record["segments"] = 1
         record.update({k: v for k, v in more.items() if v is not None})
         if model:
-            self.told.append((record, sms_id, attempt))
+            self.told.append((record, sms_id, segment, attempt))
         return record
 
     def submitted(self, sms_id, **more):
@@ -323,17 +334,17 @@ callback:
                FROM message m LEFT JOIN word g ON g.id = m.gateway LEFT JOIN word r ON r.id = m.reason""")}
 
     def model(self):
-        """The highest of all that was told, by a plain loop."""
+        """The highest of all that was told of each segment, by a plain loop, and the message of these."""
         rows = {sms_id: (0, 0, "", "", 0, 0) for sms_id in self.sent}
+        segments, parts, known = {}, {}, {}
 
         def higher(a, b):
             if a[0] < 30 and b[0] < 30 and a[1] != b[1]:
                 return a[1] > b[1]
             return a[0] > b[0] if a[0] != b[0] else a[4] < b[4]
-        for record, sms_id, attempt in self.told:
+        for record, sms_id, segment, attempt in self.told:
             step, state = record["step"], record.get("state")
-            segments = max(rows[sms_id][5], record.get("segments", 0))
-            rows[sms_id] = (*rows[sms_id][:5], segments)
+            segments[sms_id] = max(segments.get(sms_id, 0), record.get("segments", 0))
             if step == 100:
                 rank, reason = 10, ""
             elif step == 101 or (step == 102 and not state):
@@ -342,9 +353,15 @@ callback:
                 continue
             else:
                 rank, reason = STATES[state], record["reason"]
-            row = (rank, attempt, record["gateway"], reason, record["at"], segments)
-            if higher(row, rows[sms_id]):
-                rows[sms_id] = row
+            stand = (rank, attempt, record["gateway"], reason, record["at"])
+            of = known.setdefault(sms_id, {})
+            if segment not in of or higher(stand, of[segment]):
+                of[segment] = stand
+            if segment == 1:
+                parts[sms_id] = max(parts.get(sms_id, (0, 1)), (attempt, self.parts.get((sms_id, 1, attempt), 1)))
+        for sms_id in self.sent:
+            stand = message_of(known.get(sms_id, {}), parts.get(sms_id, (0, 1))[1])
+            rows[sms_id] = (*(stand or rows[sms_id][:5]), segments.get(sms_id, 0))
         return rows
 
     def check(self, but_times=False):
