@@ -9,8 +9,8 @@ import pytest
 from chain import FINAL, ROOT, VARIABLES
 
 RULE_OF = {"alpha": "holiday-wishes", "beta": "card-expiring", "kannel": "low-balance", "twilio-like": "policy-renewal",
-           "infobip-like": "overdue-notice", "aliyun-like": "appointment-tomorrow"}
-WITHOUT_LOGIN = {"alpha"}
+           "infobip-like": "overdue-notice", "aliyun-like": "appointment-tomorrow", "adapter-like": "birthday"}
+WITHOUT_LOGIN = {"alpha", "adapter-like"}
 WINDOW = 50
 GATEWAYS = [g for g in RULE_OF if os.path.exists(os.path.join(ROOT, "conf/gateways", f"{g}.yaml"))]
 # What makes the texts of a rule's new rows equal, so that they may share a request.

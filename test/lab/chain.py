@@ -24,6 +24,7 @@ import subprocess
 import urllib.parse
 import urllib.request
 
+import adapter
 import servers
 from checks import Checks
 from servers import wait_for
@@ -35,7 +36,7 @@ STATES = {0: "queued", 10: "submitted", 20: "in_doubt", 30: "accepted", 40: "sta
           43: "render_error", 50: "unknown", 60: "expired", 70: "rejected", 80: "undelivered", 90: "delivered"}
 # How the variables of each sample gateway begin in conf/gateways/.
 VARIABLES = {"alpha": "ALPHA", "beta": "BETA", "kannel": "KANNEL", "twilio-like": "TWILIO", "infobip-like": "INFOBIP",
-             "aliyun-like": "ALIYUN", "gamma": "GAMMA", "delta": "DELTA", "epsilon": "EPSILON", "zeta": "ZETA"}
+             "aliyun-like": "ALIYUN", "adapter-like": "ADAPTER", "gamma": "GAMMA", "delta": "DELTA", "epsilon": "EPSILON", "zeta": "ZETA"}
 SMPP = ("gamma", "delta", "epsilon", "zeta")
 # What the fake gateway is like where it plays them: only what their sample files say that they are.
 HABITS = {"delta.id_form": 1, "epsilon.alphabet": 2, "epsilon.receipt_form": 3, "zeta.report_id_form": 3, "zeta.receipt_class": 0,
@@ -230,6 +231,7 @@ class Chain(Checks):
         self.more_environment = environment or {}
         self.gateway = Gateway(self, "gateway", gateway_knobs)
         self.gateway_beta = Gateway(self, "gateway-beta", gateway_knobs) if separate_gateways else self.gateway
+        self.adapter = adapter.adapter_of(self, Process)
         self._services = {}
 
     # ---- what the programs are told ----
@@ -256,7 +258,8 @@ class Chain(Checks):
             "SMSCHAIN_TWILIO_AUTH_TOKEN": self.secret("twilio-like auth token"),
             "SMSCHAIN_INFOBIP_KEY": self.secret("infobip-like key"), "SMSCHAIN_ALIYUN_SECRET": self.secret("aliyun-like secret"),
             "SMSCHAIN_CALLBACK_URL": f"http://127.0.0.1:{self.callback_port}",
-            "SMSCHAIN_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}", "SMSCHAIN_FLUSH_INTERVAL": "1s"}
+            "SMSCHAIN_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}", "SMSCHAIN_FLUSH_INTERVAL": "1s",
+            "SMSCHAIN_ADAPTER_SOCKET": self.adapter.socket}
         for name, variable in VARIABLES.items():
             gateway = self.gateway_beta if name == "beta" else self.gateway
             if name in SMPP:
@@ -286,7 +289,7 @@ class Chain(Checks):
                 "kannel.user": "smschain", "kannel.password": e["SMSCHAIN_KANNEL_PASSWORD"],
                 "twilio-like.user": "ACsmschain", "twilio-like.password": e["SMSCHAIN_TWILIO_AUTH_TOKEN"],
                 "infobip-like.password": e["SMSCHAIN_INFOBIP_KEY"],
-                "aliyun-like.user": "smschain", "aliyun-like.password": e["SMSCHAIN_ALIYUN_SECRET"],
+                "adapter-like.report_url": self.adapter.report_url, "aliyun-like.user": "smschain", "aliyun-like.password": e["SMSCHAIN_ALIYUN_SECRET"],
                 **{f"{name}.password": self.smpp_password(name) for name in SMPP}}
 
     def copy_conf(self):
@@ -365,6 +368,8 @@ class Chain(Checks):
         self.gateway.start()
         if self.gateway_beta is not self.gateway:
             self.gateway_beta.start()
+        if adapter.NAME in self.configured_gateways():
+            self.adapter.start()
 
     def start_services(self, only=SERVICES):
         for name in only:
@@ -373,7 +378,7 @@ class Chain(Checks):
     def stop(self, drop=True):
         """Stops all that runs, services first, and drops database and virtual host. Every service must end cleanly."""
         trouble = []
-        for process in [*self.services()[::-1], self.gateway, self.gateway_beta]:
+        for process in [*self.services()[::-1], self.adapter, self.gateway, self.gateway_beta]:
             if process.alive:
                 try:
                     code = process.stop()

@@ -29,9 +29,9 @@ SECONDS = 30
 class World:
     """A chain of which only dispatch runs, and what the services around it would do, by hand."""
 
-    def __init__(self, directory, lab, environment=None, conf=()):
+    def __init__(self, directory, lab, environment=None, conf=(), gateways=("alpha", "beta")):
         self.chain = Chain(directory, lab, environment=environment, separate_gateways=True)
-        self.chain.only_gateways("alpha", "beta")
+        self.chain.only_gateways(*gateways)
         for file, old, new in conf:
             self.chain.change_conf(file, old, new)
         self.chain.prepare()

@@ -82,7 +82,7 @@ static void samples_load(void **state)
 
     assert_int_equal(c->rule_count, 12);
     assert_int_equal(c->template_count, 16);
-    assert_int_equal(c->gateway_count, 6);
+    assert_int_equal(c->gateway_count, 7);
     assert_int_equal(c->source_count, 1);
     assert_int_equal(c->main.callback.flush_interval_ms, 60000);
     assert_int_equal(c->main.callback.flush_bytes, 16 << 20);
@@ -187,7 +187,7 @@ static void samples_show_every_key(void **state)
         [CONF_KIND_TEMPLATE] = {"templates/repayment-reminder.liquid"},
         [CONF_KIND_GATEWAY] = {"gateways/alpha.yaml", "gateways/beta.yaml", "gateways/aliyun-like.yaml",
                                "gateways/infobip-like.yaml", "gateways/smpp.yaml.sample",
-                               "gateways/adapter-like.yaml.sample"},
+                               "gateways/adapter-like.yaml"},
         [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml"},
     };
 
