@@ -126,6 +126,8 @@ static void write_body(const struct db_result *rows, int row, struct buf *out)
                                .msg_id = given(db_text(rows, row, 6)),
                                .gateway_at = db_time_ms(rows, row, 7),
                                .at = db_time_ms(rows, row, 8),
+                               .parts = db_big(rows, row, 12) > 1 ? db_big(rows, row, 12) : 0,
+                               .missing = db_big(rows, row, 13),
                                .keyword = given(db_text(rows, row, 9))};
     chunk_add_inbound(out, &r);
 }

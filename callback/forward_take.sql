@@ -6,5 +6,5 @@ WITH due AS MATERIALIZED (
   FROM due WHERE i.id = due.id
   RETURNING i.*
 )
-SELECT t.id, w.word, t.number, t.sender, t.recipient, t.text, t.msg_id, t.gateway_at, t.at, t.keyword, t.digest, t.forward_tries
+SELECT t.id, w.word, t.number, t.sender, t.recipient, t.text, t.msg_id, t.gateway_at, t.at, t.keyword, t.digest, t.forward_tries, t.parts, t.missing
 FROM taken t JOIN word w ON w.id = t.gateway ORDER BY t.id

@@ -1,7 +1,7 @@
 /* Records of phones' messages, in and out. */
 #include "callback/inbound.h"
-#include "lib/drain.h"
 #include "callback/told.h"
+#include "lib/drain.h"
 #include "lib/number.h"
 
 #include <openssl/evp.h>
@@ -101,12 +101,40 @@ void inbound_hash(const char *const *parts, size_t count, uint8_t out[INBOUND_DI
     memcpy(out, whole, INBOUND_DIGEST);
 }
 
-static void make_digest(struct inbound *in)
+/* A part's digest is that of the part without its times; those tell a copy from the same said again, by the
+ * rule that stands in schema/0011_inbound_parts.sql. */
+static void make_part_digest(struct inbound *in)
+{
+    auto_free char *place = xasprintf("%d %d %d", in->reference, in->part, in->parts);
+    const char *parts[] = {in->gateway->text, in->msg_id, in->from, in->to, in->text, place};
+    inbound_hash(parts, COUNT_OF(parts), in->digest);
+}
+
+void inbound_make_digest(struct inbound *in)
 {
     auto_free char *time =
         *in->msg_id ? xstrdup("") : xasprintf("%lld", (long long)(in->gateway_at ? in->gateway_at : in->at));
     const char *parts[] = {in->gateway->text, in->msg_id, in->from, in->to, in->text, time};
     inbound_hash(parts, COUNT_OF(parts), in->digest);
+}
+
+bool inbound_is_part(const struct inbound *in)
+{
+    return in->part > 0;
+}
+
+/* What says that it is one of several and cannot be put together with others is taken as it is, and says that
+ * the others are missing. */
+static void take_place(const struct inbound_record *r, struct inbound *in)
+{
+    bool several = r->parts > 1 && r->parts <= INBOUND_PARTS_MAX && r->part >= 1 && r->part <= r->parts;
+    bool fits =
+        several && strlen(in->text) <= INBOUND_PART_MAX && r->reference >= 0 && r->reference <= INT32_MAX;
+    in->parts = several ? (int32_t)r->parts : 1;
+    in->part = fits ? (int32_t)r->part : 0;
+    in->reference = fits ? (int32_t)r->reference : 0;
+    in->missing = several && !fits ? in->parts - 1 : 0;
+    in->headless = in->missing > 0 && r->part > 1;
 }
 
 static bool too_long(const char *s, size_t max)
@@ -133,7 +161,11 @@ const char *inbound_from_record(const struct inbound_record *r, const char *coun
                             .text = arena_copy(arena, r->text),
                             .msg_id = arena_copy(arena, r->msg_id ? r->msg_id : "")};
     ret->said_at = ret->gateway_at ? MIN_OF(ret->gateway_at, ret->at) : ret->at;
-    make_digest(ret);
+    take_place(r, ret);
+    if (inbound_is_part(ret))
+        make_part_digest(ret);
+    else
+        inbound_make_digest(ret);
     return NULL;
 }
 
@@ -148,6 +180,10 @@ void inbound_encode(const struct inbound *in, struct buf *out)
                                .msg_id = given_member(in->msg_id),
                                .gateway_at = in->gateway_at,
                                .inbound = in->id,
+                               .reference = in->part > 0 ? in->reference : 0,
+                               .part = in->part,
+                               .parts = in->parts > 1 ? in->parts : 0,
+                               .missing = in->missing,
                                .keyword = as_member(keyword_word(in->keyword))};
     chunk_add_inbound(out, &r);
 }

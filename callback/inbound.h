@@ -12,6 +12,8 @@
 #define INBOUND_TEXT_MAX  65536 /* bytes; no phone sends so much */
 #define INBOUND_FIELD_MAX 255   /* bytes of sender, recipient, id */
 #define INBOUND_DIGEST    16
+#define INBOUND_PART_MAX  1024 /* bytes of one part's text; longer than any air interface carries */
+#define INBOUND_PARTS_MAX 255
 
 /* As format_parse. */
 int must_check inbound_parse(const struct format *f, const struct posted *request, struct parsed *ret);
@@ -22,6 +24,10 @@ struct inbound {
     int64_t at, gateway_at;
     int64_t said_at; /* the earlier of the two: what an older STOP and a newer START are told apart by */
     const char *from, *to, *text, *msg_id; /* in the batch's arena; "" : none */
+    int32_t reference;
+    int32_t part, parts; /* parts > 1: it is one of several until they are put together; part 0 then */
+    int32_t missing;     /* so many parts have not come */
+    bool headless;       /* and the first is one of them */
     uint8_t digest[INBOUND_DIGEST];
     /* filled when it is applied */
     enum keyword keyword;
@@ -32,6 +38,8 @@ struct inbound {
  * numbers in national form, NULL none. */
 const char *inbound_from_record(const struct inbound_record *r, const char *country, struct words *words,
                                 struct arena *arena, struct inbound *ret);
+void inbound_make_digest(struct inbound *in);   /* of a whole message */
+bool inbound_is_part(const struct inbound *in); /* of several, which are not together yet */
 /* The record again, as it stands in sms.inbound (with id and keyword, where it has them) and in sms.dead. */
 void inbound_encode(const struct inbound *in, struct buf *out);
 /* First bytes of SHA-256 over the parts. */

@@ -1,5 +1,6 @@
 /* The transaction, statement by statement. */
 #include "callback/inbound_apply.h"
+#include "callback/inbound_parts.h"
 #include "inbound_enter.sql.h"
 #include "inbound_lock.sql.h"
 #include "inbound_outbox.sql.h"
@@ -19,8 +20,11 @@
 
 struct applying {
     struct db *d;
+    struct words *words;
     const struct conf *conf;
-    struct inbound *in;
+    const struct inbound *told; /* what came, parts among it */
+    size_t told_count;
+    struct inbound *in; /* whole messages, in our own memory */
     size_t count;
     struct inbound_figures now;
 };
@@ -39,7 +43,6 @@ static void take_ids(struct applying *a, const struct db_result *rows)
         a->in[i].id = 0;
     for (int row = 0; row < db_rows(rows); row++)
         a->in[db_big(rows, row, 0) - 1].id = db_big(rows, row, 1);
-    a->now.told = (int64_t)a->count;
     a->now.entered = db_rows(rows);
 }
 
@@ -49,6 +52,7 @@ static int enter(struct applying *a)
     auto_params p = db_params_new();
     auto_result rows = NULL;
     auto_free int32_t *gateways = xcalloc(n, sizeof(*gateways)), *forward = xcalloc(n, sizeof(*forward));
+    auto_free int32_t *parts = xcalloc(n, sizeof(*parts)), *missing = xcalloc(n, sizeof(*missing));
     auto_free int64_t *numbers = xcalloc(n, sizeof(*numbers)), *times = xcalloc(3 * n, sizeof(*times));
     auto_free const char **texts = xcalloc(6 * n, sizeof(char *));
     auto_free uint8_t(*digests)[INBOUND_DIGEST] = xcalloc(n, INBOUND_DIGEST);
@@ -59,6 +63,8 @@ static int enter(struct applying *a)
         gateways[i] = in->gateway->id;
         numbers[i] = in->number;
         forward[i] = forwards(a, in);
+        parts[i] = in->parts;
+        missing[i] = in->missing;
         times[i] = in->gateway_at;
         times[n + i] = in->at;
         times[2 * n + i] = in->said_at;
@@ -76,6 +82,8 @@ static int enter(struct applying *a)
     db_add_text_array(p, texts + 4 * n, n);
     db_add_text_array(p, texts + 5 * n, n);
     db_add_int_array(p, forward, n);
+    db_add_int_array(p, parts, n);
+    db_add_int_array(p, missing, n);
     int r = db_run(a->d, &sql_inbound_enter, p, &rows);
     if (r == 0)
         take_ids(a, rows);
@@ -297,11 +305,35 @@ static int reply(struct applying *a)
 
 /* ---- all of it ---- */
 
-static int in_transaction(struct applying *a)
+/* A text without its beginning, or not whole, says less: START counts only as the whole text, STOP also as
+ * its first word. */
+static void find_keyword(const struct keywords *keywords, struct inbound *in)
 {
-    int r = db_run(a->d, &sql_inbound_lock, NULL, NULL);
-    if (r == 0)
-        r = enter(a);
+    in->keyword = keyword_of(keywords, in->text, &in->language);
+    if (in->headless || (in->missing > 0 && in->keyword == KEYWORD_START)) {
+        in->keyword = KEYWORD_NONE;
+        in->language = NULL;
+    }
+}
+
+/* What came whole, and what has just become whole, or has waited long enough. */
+static void gather_whole(struct applying *a, const struct inbound_parts *parts)
+{
+    auto_keywords keywords = keywords_new(&a->conf->main.inbound);
+    a->in = xcalloc(a->told_count + parts->count + 1, sizeof(*a->in));
+    for (size_t i = 0; i < a->told_count; i++) {
+        if (!inbound_is_part(&a->told[i]))
+            a->in[a->count++] = a->told[i];
+    }
+    memcpy(a->in + a->count, parts->whole, parts->count * sizeof(*a->in));
+    a->count += parts->count;
+    for (size_t i = 0; i < a->count; i++)
+        find_keyword(keywords, &a->in[i]);
+}
+
+static int apply_whole(struct applying *a)
+{
+    int r = a->count > 0 ? enter(a) : 0;
     FAULT("consumer.inbound_entered");
     if (r == 0 && a->conf->main.inbound.queue)
         r = publish_new(a);
@@ -309,6 +341,23 @@ static int in_transaction(struct applying *a)
         r = suppress(a);
     if (r == 0)
         r = reply(a);
+    return r;
+}
+
+static int in_transaction(struct applying *a)
+{
+    cleanup_with(inbound_parts_deinit) struct inbound_parts parts = {0};
+    int r = db_run(a->d, &sql_inbound_lock, NULL, NULL);
+    if (r == 0)
+        r = inbound_parts_put(a->d, a->conf, a->told, a->told_count, &parts);
+    if (r == 0)
+        r = inbound_parts_take(a->d, a->words, &parts);
+    if (r != 0)
+        return r;
+    gather_whole(a, &parts);
+    r = apply_whole(a);
+    if (r == 0)
+        r = inbound_parts_done(a->d, &parts, a->in + a->count - parts.count);
     FAULT("consumer.inbound_replied");
     return r;
 }
@@ -323,19 +372,18 @@ static void add_figures(struct inbound_figures *to, const struct inbound_figures
     to->withheld += now->withheld;
 }
 
-int inbound_apply(struct db *d, struct words *words, const struct conf *conf, struct inbound *in,
+int inbound_apply(struct db *d, struct words *words, const struct conf *conf, const struct inbound *in,
                   size_t count, struct inbound_figures *io)
 {
-    struct applying a = {.d = d, .conf = conf, .in = in, .count = count};
-    auto_keywords keywords = keywords_new(&conf->main.inbound);
-    for (size_t i = 0; i < count; i++)
-        in[i].keyword = keyword_of(keywords, in[i].text, &in[i].language);
+    struct applying a = {
+        .d = d, .words = words, .conf = conf, .told = in, .told_count = count, .now.told = (int64_t)count};
     int r = words_resolve(words, d);
     if (r == 0)
         r = db_begin(d);
     if (r != 0)
         return r;
     r = in_transaction(&a);
+    free(a.in);
     if (r == 0)
         r = db_commit(d);
     if (r > 0) {

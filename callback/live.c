@@ -43,6 +43,7 @@ static void read_counts(struct live *l)
     figures_set(l->whole, "quarantine", db_big(r, 0, 2));
     figures_set(l->whole, "partition_days_ahead", db_big(r, 0, 3));
     figures_set(l->whole, "forward_waiting", db_big(r, 0, 4));
+    figures_set(l->whole, "inbound_parts_waiting", db_big(r, 0, 5));
     l->days_ahead = db_big(r, 0, 3);
     l->counted = true;
 }

@@ -1,9 +1,10 @@
 /* The sweeper's thread: holds the lock, runs what is due, and publishes what was found. */
-#include "lib/drain.h"
+#include "callback/inbound_apply.h"
 #include "callback/options.h"
 #include "callback/sweep_internal.h"
 #include "callback/words.h"
 #include "lib/clock.h"
+#include "lib/drain.h"
 #include "lib/fault.h"
 #include "sweep_alive.sql.h"
 #include "sweep_lock.sql.h"
@@ -89,6 +90,20 @@ static int64_t within(int64_t ms, int64_t least, int64_t most)
     return MIN_OF(MAX_OF(ms, least), most);
 }
 
+/* Messages in parts whose others did not come in time. Under the lock that the consumers take, so each is
+ * entered once. */
+static int sweep_inbound_parts(struct sweep *s)
+{
+    struct inbound_figures figures;
+    int r = 0;
+    do {
+        figures = (struct inbound_figures){0};
+        r = inbound_apply(s->db, s->words, gateways_conf(s->conf), NULL, 0, &figures);
+        s->inbound_parts += figures.entered;
+    } while (r == 0 && figures.entered > 0 && !s->stopping);
+    return r;
+}
+
 #define DUTIES_MAX COUNT_OF(((struct sweep *)0)->due_ms)
 struct duty {
     const char *name;
@@ -106,6 +121,8 @@ static size_t duties_of(const struct sweep *s, struct duty ret[DUTIES_MAX])
         {"no report", sweep_no_report, within(m->callback.report_horizon_ms / 20, SECOND_MS, 10 * MINUTE_MS)},
         {"inference", sweep_infer, within(m->callback.flush_interval_ms, SECOND_MS, MINUTE_MS)},
         {"parked", sweep_give_up, within(m->callback.park_horizon_ms / 20, SECOND_MS, 10 * MINUTE_MS)},
+        {"inbound parts", sweep_inbound_parts,
+         within(m->inbound.parts_timeout_ms / 20, SECOND_MS, MINUTE_MS / 2)},
         {"what is old", sweep_old, 60 * MINUTE_MS},
     };
     const struct duty lookups[] = {
@@ -244,6 +261,7 @@ void sweep_put_figures(struct sweep *s, struct figures *f)
     figures_set(f, "no_report_told", s->no_report);
     figures_set(f, "inferred", s->inferred);
     figures_set(f, "given_up", s->given_up);
+    figures_set(f, "inbound_incomplete", s->inbound_parts);
     figures_set(f, "looking_up", s->lookups->sweeping);
     figures_set(f, "lookups", s->lookups->asked);
     figures_set(f, "lookups_settled", s->lookups->answered);

@@ -30,7 +30,7 @@ struct sweep {
     int64_t due_ms[8], alive_ms;
     int64_t infer_after; /* id of the parked step last looked at */
     atomic_bool stopping, sweeping;
-    atomic_int_fast64_t open_claims, no_report, inferred, given_up, asked, answered, sent_again;
+    atomic_int_fast64_t open_claims, no_report, inferred, given_up, inbound_parts, asked, answered, sent_again;
     struct log_trouble trouble;
 };
 

@@ -61,6 +61,7 @@ struct conf_inbound { /* messages from phones: section "inbound" */
     char *reply_sender;          /* "" : the gateway's */
     int64_t reply_valid_ms;
     int64_t replies_per_day;     /* to one number */
+    int64_t parts_timeout_ms;    /* a message in several parts is waited for so long */
     bool queue;                  /* publish to sms.inbound */
     struct {
         char *url;               /* "" : none */

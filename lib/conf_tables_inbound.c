@@ -85,6 +85,10 @@ static const struct conf_key inbound_keys[] = {
     {.name = "replies_per_day", .type = CONF_INT, .at = M(replies_per_day), .fallback = "5", .min = 1, .max = 1000,
      .unit = "answers",
      .help = "To one number within 24 hours, so that two machines do not answer each other for ever."},
+    {.name = "parts_timeout", .type = CONF_DURATION, .at = M(parts_timeout_ms), .fallback = "10m", .min = 1000,
+     .max = 7 * DAY_MS,
+     .help = "A message that a phone sends in several parts is put together when all are there; so long after the first "
+             "one came it is taken with what there is, and says how many are `missing`."},
     {.name = "queue", .type = CONF_BOOL, .at = M(queue), .fallback = "true",
      .help = "Every new message is published to `sms.inbound` for the company's own systems. Without somebody who "
              "reads that queue: `false`."},

@@ -23,7 +23,7 @@ KILLED_ELSEWHERE = {
     # only what comes over a gateway's own link: test/service/test_link.py
     "dispatch.report_taken", "dispatch.report_journalled", "dispatch.report_told",
     # only messages from phones: test/chain/test_inbound.py, test_forward.py
-    "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed",
+    "consumer.inbound_parted", "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed",
     "forward.taken", "forward.posted", "forward.noted",
     # only look-ups and polls: test/service/test_lookup.py, test_poll.py
     "lookup.asked", "lookup.told", "lookup.before_settle", "lookup.settled", "poll.fetched", "poll.journalled", "poll.cursor_moved"}

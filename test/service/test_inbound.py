@@ -118,3 +118,66 @@ def test_a_flood(world):
     assert len(handed_on(w)) == 20000
     assert w.one("SELECT count(*) FROM suppression") == 2000
     assert took < 60, f"20,000 messages took {took:.0f} s"
+
+
+# ---- messages in several parts ----
+
+def parts_of(n, texts, reference, **more):
+    """One record a part, without an id of the gateway's, as over a link."""
+    return [{**record(n, text, **more), "msg_id": None, "reference": reference, "part": i + 1, "parts": len(texts)}
+            for i, text in enumerate(texts)]
+
+
+def entered(w):
+    return w.sql("SELECT number, text, parts, missing, coalesce(keyword, '') FROM inbound ORDER BY number, text")
+
+
+@pytest.mark.parametrize("point", ["consumer.inbound_parted", "consumer.inbound_entered", "consumer.inbound_replied",
+                                   "consumer.inbound_committed"])
+def test_parts_become_one_message_once(world, point):
+    """Any order, copies, two queues and a kill in the middle: each message once, with its whole text, and STOP counts when it
+    is whole. A reference that is used again is another message."""
+    w = world(shards=2)
+    wanted, first, again = [], [], []
+    for n in range(24):
+        texts = ["ST", "O", "P please"] if n % 4 == 0 else [f"part {i} of {n}; " for i in range(2 + n % 5)]
+        first += parts_of(n, texts, n % 3)
+        wanted.append((PHONE + n, "".join(texts), len(texts), 0, "stop" if n % 4 == 0 else ""))
+        if n % 2:
+            texts = [text + "again" for text in texts]
+            again += parts_of(n, texts, n % 3)
+            wanted.append((PHONE + n, "".join(texts), len(texts), 0, ""))
+    process = w.start("--consumer", SMSCHAIN_FAULT=f"{point}:1")
+    for records in (first, again):
+        shuffled = records + random.sample(records, len(records) // 2)
+        random.shuffle(shuffled)
+        for i in range(0, len(shuffled), 7):
+            tell(w, shuffled[i:i + 7], f"sms.update.{i // 7 % 2}")
+        if records is first:
+            process.wait(30)
+            w.start("--consumer")
+        w.settled(lambda: w.idle() and w.one("SELECT count(*) FROM inbound_part WHERE inbound IS NULL") == 0)
+    assert entered(w) == sorted(wanted)
+    handed = handed_on(w)
+    assert sorted((r["number"], r["text"], r["parts"]) for r in handed) == sorted(t[:3] for t in wanted)
+    assert w.one("SELECT count(*) FROM suppression WHERE reason = 'stop'") == 6
+    assert w.one("SELECT count(*) FROM inbound_part WHERE text <> ''") == 0
+
+
+def test_what_there_is_when_the_others_do_not_come(world):
+    w = world(more="inbound:\n  parts_timeout: 2s")
+    w.start("--consumer")
+    three = parts_of(1, ["one ", "two ", "three"], 7)
+    tell(w, [three[0], three[2], parts_of(2, ["x", "STOP"], 7)[1], parts_of(3, ["START", "x"], 7)[0],
+             parts_of(4, ["stop", " it"], 7)[0], parts_of(5, ["old", "y"], 7)[0], parts_of(5, ["new", "z"], 7)[0],
+             {**record(6, "alone"), "part": 3, "parts": 2}, {**record(7, "z" * 2000), "part": 2, "parts": 2, "reference": 1}])
+    w.settled(lambda: w.one("SELECT count(*) FROM inbound_part WHERE inbound IS NULL") == 0
+              and w.one("SELECT count(*) FROM inbound") == 8, seconds=30)
+    assert entered(w) == [
+        (PHONE + 1, "one three", 3, 1, ""), (PHONE + 2, "STOP", 2, 1, ""), (PHONE + 3, "START", 2, 1, ""),
+        (PHONE + 4, "stop", 2, 1, "stop"), (PHONE + 5, "new", 2, 1, ""), (PHONE + 5, "old", 2, 1, ""),
+        (PHONE + 6, "alone", 1, 0, ""), (PHONE + 7, "z" * 2000, 2, 1, "")]
+    assert {r["text"]: r.get("missing") for r in handed_on(w)}["one three"] == 1
+    tell(w, [three[0], three[1]])  # a copy, and the one that was missing: it is entered by itself
+    w.settled(lambda: w.one("SELECT count(*) FROM inbound") == 9, seconds=30)
+    assert entered(w)[1] == (PHONE + 1, "two ", 3, 2, "")
