@@ -39,18 +39,23 @@ static size_t free_places(const struct dispatcher *d, enum lane lane)
     return places > kept ? places - kept : 0;
 }
 
-/* All segments of a message are asked for together. One that has more than the window is wide, which can only
- * be one that was begun in another way, or than bulk's part of it, goes when nothing else is under way. */
-static bool has_room(const struct dispatcher *d, const struct message *m, size_t taken, size_t places)
+/* All segments of a message are asked for together. One with more of them than bulk may have goes with the
+ * places of the instant lane, too; one with more than the window, which can only have been begun when that
+ * was wider, when nothing else is under way. */
+static bool has_room(const struct dispatcher *d, enum lane lane, const struct message *m, size_t taken)
 {
     size_t open = message_open(m);
-    return taken + open <= places || (taken == 0 && d->unanswered == 0 && open <= slots_left(d));
+    if (taken + open <= free_places(d, lane))
+        return true;
+    if (taken > 0 || open <= d->window - d->window / 10)
+        return false;
+    return open <= free_places(d, LANE_INSTANT) || (d->unanswered == 0 && open <= slots_left(d));
 }
 
 static size_t first_fits(const struct dispatcher *d, enum lane lane)
 {
     const struct message *m = d->ready[lane].first;
-    return m == NULL || !has_room(d, m, 0, free_places(d, lane)) ? 0 : d->ready[lane].count;
+    return m == NULL || !has_room(d, lane, m, 0) ? 0 : d->ready[lane].count;
 }
 
 /* So many may be asked for now, at least; both lanes' places are counted from the same start. While an
@@ -116,7 +121,6 @@ static void add_to_group(struct dispatcher *d, struct message *m)
  * whole. */
 static bool gather(struct dispatcher *d, enum lane lane, size_t max)
 {
-    size_t places = free_places(d, lane);
     for (struct message *m = d->ready[lane].first, *next; m != NULL && d->group_count < max; m = next) {
         next = m->next;
         if (too_old(d, m)) {
@@ -126,7 +130,7 @@ static bool gather(struct dispatcher *d, enum lane lane, size_t max)
         int day = sms_id_day(m->record->sms_id);
         if (d->group_count > 0 && (day != d->group_day || m->alone || d->group[0]->first->alone))
             return true; /* the next group's */
-        if (!has_room(d, m, d->group_count, places) || d->group_count + message_open(m) > DISPATCH_GROUP_MAX)
+        if (!has_room(d, lane, m, d->group_count) || d->group_count + message_open(m) > DISPATCH_GROUP_MAX)
             return false;
         list_remove(m);
         d->group_day = day;

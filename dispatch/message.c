@@ -65,7 +65,9 @@ void message_cut(struct message *m, const struct gateway_driver *driver, const s
     const char *cannot = NULL;
     bool made =
         driver->cut == NULL || driver->cut(conf, m->record->text, as != NULL ? as->way : -1, &cut, &cannot);
-    if (!made)
+    if (made)
+        cannot = NULL;
+    else
         cut = (struct gateway_cut){.parts = 1};
     if (as != NULL) {
         if (!made || cut.parts != as->parts || cut.way != as->way)
