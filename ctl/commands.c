@@ -157,7 +157,8 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 accepted, 1 refused, not sent or not confirmed, 2 usage, 3 in doubt, 5 bad "
      "configuration.\n"},
     {"test", cmd_test, "send a row of a rule to phones of one's own",
-     " RULE --to NUMBER[,NUMBER…]  [--row N] [--once WORD] [--wait TIME] [--yes] [--json]\n"
+     " RULE --to NUMBER[,NUMBER…] [--row N] [--once WORD] [--wait TIME]\n"
+     "                [--yes] [--json]\n"
      "Reads the rule's SQL, makes the text of its first row as a run would, shows it, and sends it to these\n"
      "numbers (at most 10): claimed, followed and reported like every message, but in a run of its own\n"
      "(origin test), outside the rule's keys and balance. A number of suppression scope all gets nothing;\n"
