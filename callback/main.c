@@ -6,8 +6,10 @@
 #include "lib/log.h"
 #include "lib/stop.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
+#define FLAT_BYTES     (1 << 20)
 #define EXIT_CANNOT    1
 #define EXIT_CONF      78
 #define INTAKE_STOP_MS 3000
@@ -180,10 +182,20 @@ static int take_parts(int argc, char **argv, struct service *s)
     return kept;
 }
 
+/* A flush needs large blocks for a moment. With each one that is freed glibc would raise the size from which
+ * it gives blocks back at once, up to 32 MiB, and keep what it has: so the peak grew with the number of
+ * flushes. */
+static void keep_memory_flat(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, FLAT_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, FLAT_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     struct service s = {0};
     int result;
+    keep_memory_flat();
     stop_init();
     argc = take_parts(argc, argv, &s);
     s.conf_dir = conf_arguments(
