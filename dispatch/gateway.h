@@ -12,7 +12,7 @@
  *  5. MUST NOT block: all waiting is on `fd` and `wait_ms`, all work in `turn`.
  *  6. MUST NOT touch a request after it has answered it; until then its strings stay as they are.
  *  7. MUST bound what it reads, what it keeps open and how long it waits (the gateway's answer_timeout).
- *  8. MUST open a connection and send nothing in `probe`, and tell how it went through events.probed, once
+ *  8. MUST open a connection and send no message in `probe`, and tell how it went through events.probed, once
  * for each `probe`, never from within it.
  *  9. MUST NOT log a text, a whole number or a secret, nor give back a secret of ours in `reason` or `error`.
  * 10. MUST NOT tell the gateway that a report or an inbound message has arrived before `kept` has said that
@@ -90,6 +90,9 @@ struct gateway_events {
      * call. */
     void (*request_seen)(void *arg, const struct request *q);
     void (*result_seen)(void *arg, const struct http_result *h, int line);
+    /* The same where there are no requests: what goes (ours) and comes over a link, a line each, its secrets
+     * hidden. */
+    void (*line_seen)(void *arg, bool ours, const char *line);
 };
 
 struct gateway_options {
@@ -117,5 +120,5 @@ struct gateway_driver {
                 const char **ret_reason);
     void (*kept)(struct gateway *g, uint64_t token, bool kept); /* NULL: nothing comes over its link */
 };
-extern const struct gateway_driver http_driver, adapter_driver;
+extern const struct gateway_driver http_driver, smpp_driver, adapter_driver;
 const struct gateway_driver *gateway_driver(const char *name); /* NULL: none of that name */

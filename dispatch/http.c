@@ -328,7 +328,7 @@ const struct gateway_driver http_driver = {.name = "http",
 
 const struct gateway_driver *gateway_driver(const char *name)
 {
-    static const struct gateway_driver *const drivers[] = {&http_driver, &adapter_driver};
+    static const struct gateway_driver *const drivers[] = {&http_driver, &smpp_driver, &adapter_driver};
     for (size_t i = 0; i < COUNT_OF(drivers); i++)
         if (strcmp(drivers[i]->name, name) == 0)
             return drivers[i];
