@@ -40,6 +40,7 @@ struct due { /* a row of lookup_due.sql */
     bool instant, past_until, over;
     int64_t number, claimed_at, doubt_ms;
     enum state state;
+    int parts; /* of its message, as its claim says */
     unsigned tries;
     const char *msg_id;
 };
@@ -203,6 +204,7 @@ static int tell(struct sweep *s, const struct asker *a, const struct due *d, enu
                             .state = writable(state),
                             .reason = writable(reason),
                             .origin = writable("lookup")};
+    r.parts = d->parts > 1 ? d->parts : 0;
     r.lane = d->instant ? writable("instant") : NULL;
     sweep_tell(s, &r);
     return sweep_flush(s);
@@ -362,7 +364,8 @@ static struct due due_of(const struct db_result *r, int i)
         .claimed_at = db_time_ms(r, i, 8),
         .msg_id = db_text(r, i, 9),
         .doubt_ms = db_time_ms(r, i, 10),
-        .over = db_bool(r, i, 11)};
+        .over = db_bool(r, i, 11),
+        .parts = (int)db_big(r, i, 12)};
 }
 
 static int ask_gateway(struct sweep *s, struct asker *a)

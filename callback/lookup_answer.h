@@ -28,7 +28,7 @@ enum lookup_step {
     LOOKUP_SEND_AGAIN, /* if the tables prove it too */
 };
 struct lookup_about {
-    enum state state; /* of the message: in doubt, or accepted */
+    enum state state; /* of the message, or its segment: in doubt, or accepted */
     int64_t doubt_ms; /* since when it is in doubt */
     int64_t proof_after_ms, now_ms;
 };

@@ -7,8 +7,11 @@ WITH proven AS (
   UPDATE claim c SET settled = 4
   WHERE c.sms_id = $1::bigint AND c.segment = $2::int AND c.attempt = $3::int AND c.sms_id >= $4::bigint AND c.sms_id < $5::bigint
     AND c.kind = 0 AND c.settled = 0
-    AND EXISTS (SELECT FROM message m WHERE m.sms_id = $1::bigint AND m.sms_id >= $4::bigint AND m.sms_id < $5::bigint
-                AND m.state = 20 AND m.attempt = $3::int)
+    AND EXISTS (SELECT FROM message m LEFT JOIN segment g ON g.sms_id = m.sms_id AND g.segment = $2::int AND m.parts > 1
+                    AND g.sms_id >= $4::bigint AND g.sms_id < $5::bigint
+                  WHERE m.sms_id = $1::bigint AND m.sms_id >= $4::bigint AND m.sms_id < $5::bigint AND m.state <= 20
+                    AND CASE WHEN m.parts > 1 THEN g.state ELSE m.state END = 20
+                    AND CASE WHEN m.parts > 1 THEN g.attempt ELSE m.attempt END = $3::int)
     AND NOT EXISTS (SELECT FROM claim n WHERE n.sms_id = $1::bigint AND n.sms_id >= $4::bigint AND n.sms_id < $5::bigint
                     AND n.segment = $2::int AND n.attempt > $3::int)
     AND NOT EXISTS (SELECT FROM msg_map x WHERE x.sms_id = $1::bigint AND x.sms_id >= $4::bigint AND x.sms_id < $5::bigint

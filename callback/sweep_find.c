@@ -47,7 +47,7 @@ static int mark_write(struct sweep *s, const char *name, int64_t until)
     return db_run(s->db, &sql_sweep_mark_write, p, NULL);
 }
 
-/* Columns: sms_id, segment, attempt, gateway, lane, number. */
+/* Columns: sms_id, segment, attempt, gateway, lane, number, parts. */
 static struct seq_id tell_row(struct sweep *s, const struct db_result *row, int i, enum state state,
                               const char *reason, const char *error)
 {
@@ -64,6 +64,7 @@ static struct seq_id tell_row(struct sweep *s, const struct db_result *row, int 
                             .reason = writable(reason),
                             .error = writable(error),
                             .origin = writable("sweep")};
+    r.parts = db_big(row, i, 6) > 1 ? db_big(row, i, 6) : 0;
     r.lane = db_big(row, i, 4) == 1 ? writable("instant") : NULL;
     sweep_tell(s, &r);
     return id;

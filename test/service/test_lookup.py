@@ -163,6 +163,32 @@ def test_not_accepted_is_sent_again(make):
     w.stop()
 
 
+def test_segments_are_asked_for_one_by_one(make):
+    """Of a message in parts in doubt: what became of one, and that another was never accepted."""
+    w = make(proof_after="1s")
+    w.start("--consumer")
+    (s,) = w.messages(1, claimed=False)
+    w.cut([s], 3, "beta")
+    w.sql("INSERT INTO outbox (due_at, target, body, run_id, published_at) SELECT created_at, 'sms.render.bulk', %s, run_id, now() FROM message",
+          json.dumps({"v": 1, "kind": "rows", "records": [{"sms_id": s, "number": w.sent[s], "run": w.run, "rule": "r0", "tmpl": "t",
+                                                           "valid_until": now_ms() + 10**7, "row": {"name": "x"}}]}, separators=(",", ":")))
+    w.provider.answers[f"{s}.1.1"] = (200, {"status": "DELIVERED", "id": "p1"})
+    w.provider.answers[f"{s}.3.1"] = (200, {"status": "ON_ITS_WAY", "id": "p3"})
+    w.publish([w.submitted(s, segment=n, gateway="beta") for n in (1, 2, 3)]
+              + [w.outcome(s, "in_doubt", "timeout", segment=n, gateway="beta") for n in (1, 2, 3)])
+    stands = "SELECT segment, state FROM segment ORDER BY 1"
+    w.settled(lambda: w.sql(stands) == [(1, 90), (2, 20), (3, 30)], dump=lambda: (w.sql(stands), w.provider.asked))
+    w.settled(lambda: w.sql("SELECT segment FROM claim WHERE settled = 4") == [(2,)])
+    assert [r["sms_id"] for records in resent(w) for r in records] == [s]
+    w.settled(lambda: w.sql("SELECT segment FROM lookup") == [(3,)])  # on its way: asked until it is reported
+    w.claim([s], "beta", attempt=2, segment=2, parts=3)
+    w.publish([w.submitted(s, segment=2, attempt=2, gateway="beta"), w.accepted(s, "p2", segment=2, attempt=2, gateway="beta"),
+               w.report(s, "p2", segment=2, attempt=2, gateway="beta"), w.report(s, "p3", segment=3, gateway="beta")])
+    w.settled(lambda: w.states()[s] == "delivered", dump=lambda: w.sql(stands))
+    w.check_stats()
+    w.stop()
+
+
 def test_what_proves_nothing(make):
     """A doubt that a sweep has told may be about a process that was stopped before the first byte; an attempt that has an
     id was accepted; and history that was lost may hold another attempt."""

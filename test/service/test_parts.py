@@ -133,3 +133,51 @@ def test_killed_after_the_segments_are_written(world):
     w.settled(lambda: at_its_end(w), dump=lambda: differences(w))
     w.stop()
     w.check()
+
+
+def test_sweeps(world):
+    """Open claims, and accepted ones without a report: of each segment by itself, with the message's parts."""
+    w = world(flush_interval="200ms", dispatch_more="  claim_horizon: 5m", more="  report_horizon: 10s")
+    half, untold, never, late, retried = w.messages(5, claimed=False, age_s=600)
+    for s in (half, untold, never, late, retried):
+        w.cut([s], 3, age_s=600)
+    old = now_ms() - 50000
+    w.publish([w.submitted(half, at=old, segment=1), w.accepted(half, f"{half}-1", at=old + 1, segment=1),
+               w.report(half, f"{half}-1", at=old + 2, segment=1), w.submitted(half, at=old, segment=2)])
+    for s in (never, late):
+        w.publish([r for n in (1, 2, 3) for r in (w.submitted(s, at=old, segment=n), w.accepted(s, f"{s}-{n}", at=old + n, segment=n))])
+    w.publish([w.report(late, f"{late}-{n}", at=old + 9, segment=n) for n in (1, 3)])
+    w.sql("UPDATE claim SET settled = 3 WHERE sms_id = %s AND segment = 2", retried)
+    w.publish([w.submitted(retried, at=old, segment=2), w.accepted(retried, "r3", at=old, segment=3)])
+    w.start("--consumer")
+
+    def segments(s):
+        return dict(w.sql("SELECT segment, state FROM segment WHERE sms_id = %s", s))
+    w.settled(lambda: segments(half) == {1: 90, 2: 20, 3: 20} and segments(untold) == {1: 20, 2: 20, 3: 20}
+              and segments(retried) == {1: 20, 2: 10, 3: 30} and segments(never) == {1: 50, 2: 50, 3: 50}
+              and segments(late) == {1: 90, 2: 50, 3: 90}, dump=lambda: w.sql("SELECT sms_id, segment, state FROM segment ORDER BY 1, 2"))
+    assert w.states() == {half: "in_doubt", untold: "in_doubt", never: "unknown", late: "unknown", retried: "submitted"}
+    assert w.one("SELECT count(*) FROM message WHERE parts = 3") == 5
+    assert {o for (o,) in w.sql("SELECT DISTINCT origin FROM event WHERE step = 110")} == {"sweep"}
+    w.publish([w.report(half, f"{half}-{n}", segment=n, named=True) for n in (2, 3)] + [w.report(late, f"{late}-2", segment=2)])
+    w.settled(lambda: w.states()[half] == "delivered" and w.states()[late] == "delivered")
+    w.check_stats()
+    w.stop()
+
+
+def test_inference(world):
+    """A report nobody waits for settles a segment in doubt if it can be about no other one."""
+    w = world(flush_interval="500ms", more="  park_horizon: 72h")
+    path = w.conf / "gateways/alpha.yaml"
+    path.write_text(path.read_text().replace("${SMSCHAIN_ALPHA_ANSWER_TIMEOUT:-30s}", "1s"))
+    sure, two = w.messages(2, claimed=False, age_s=30)
+    w.cut([sure, two], 2, age_s=30)
+    for s in (sure, two):
+        w.publish([w.submitted(s, segment=n) for n in (1, 2)] + [w.outcome(s, "in_doubt", "timeout", segment=2)])
+    w.publish([w.accepted(sure, "s1", segment=1), w.report(sure, "s1", segment=1), w.outcome(two, "in_doubt", "timeout", segment=1)])
+    w.publish([w.report(s, f"unseen{s}", segment=2, model=False) for s in (sure, two)])
+    w.start("--consumer")
+    w.settled(lambda: w.states()[sure] == "delivered", dump=w.rows)
+    assert w.sql("SELECT sms_id, segment FROM event WHERE origin = 'inferred'") == [(sure, 2)]
+    assert w.states()[two] == "in_doubt"
+    w.stop()
