@@ -25,7 +25,7 @@ import urllib.parse
 
 LINE_BYTES = 262144
 KEPT_SECONDS = 10
-CALLS = 64  # of the SDK at a time
+CALLS = 128  # of the SDK at a time; no fewer than the gateway's window
 
 
 # ---- the vendor's side ----
@@ -155,7 +155,12 @@ class Link:
         kind = line.get("kind")
         if kind == "submit":
             self.open += 1
-            asyncio.ensure_future(self.submit(line))
+            if len(self.adapter.calls) >= CALLS:  # of several dispatchers; it would wait here and might time out unsent
+                self.answer(line, kind="retry", reason="no_room", throttled=True)
+                return
+            call = asyncio.ensure_future(self.submit(line))
+            self.adapter.calls.add(call)
+            call.add_done_callback(self.adapter.calls.discard)
         elif kind == "kept":
             future = self.told.get(line.get("token"))
             if future and not future.done():
@@ -181,6 +186,9 @@ class Link:
             answer = {"kind": "retry", "reason": "not_connected", "throttled": True, "error": str(e)}
         except Exception as e:  # whatever else comes out of an SDK: nobody knows
             answer = {"kind": "in_doubt", "reason": type(e).__name__.lower(), "error": str(e)[:200]}
+        self.answer(line, **answer)
+
+    def answer(self, line, **answer):
         self.say(id=line["id"], **answer)
         self.open -= 1
 
@@ -199,7 +207,7 @@ class Link:
 
 class Adapter:
     def __init__(self, options):
-        self.options, self.links, self.loop = options, set(), None
+        self.options, self.links, self.calls, self.loop = options, set(), set(), None
         self.pool = concurrent.futures.ThreadPoolExecutor(CALLS)
         self.vendor = Vendor(options.vendor_url, options.timeout, self.report, self.inbound)
 
