@@ -1,6 +1,7 @@
 /* smschain plan: a rule's run beforehand. The source is read in its read-only transaction, the ledger is
  * asked in a session that cannot write; nothing is entered and nothing is sent. */
 #include "ctl/planning.h"
+#include "extract/holds.h"
 #include "extract/source.h"
 #include "lib/clock.h"
 #include "plan_buffers.sql.h"
@@ -36,6 +37,26 @@ int64_t planning_stale(const struct planning *p)
     return stale;
 }
 
+/* What would hold it at its end, and how much of it would go out first. */
+static void warn_of_holds(const struct planning *p, int64_t recipients, struct buf *out)
+{
+    auto_buf why = {0};
+    struct holds_waves waves;
+    struct holds_figures figures = {.recipients = recipients,
+                                    .judged = recipients,
+                                    .errors = p->planned->errors,
+                                    .last_runs = p->ledger.runs,
+                                    .last_recipients = p->ledger.recipients};
+
+    if (holds_decide(p->rule, &figures, 0, &why))
+        buf_addf(out, "the run would be held (smschain release): %s\n", why.data);
+    if (holds_waves(p->rule, &waves))
+        buf_addf(out,
+                 "it goes out in waves: %s first, the rest %" PRId64
+                 " s later if at most %s of them are undelivered\n",
+                 p->rule->waves.first, waves.wait_ms / 1000, p->rule->waves.max_undelivered);
+}
+
 void planning_warnings(const struct planning *p, struct buf *out)
 {
     int64_t recipients = p->planned->messages + p->planned->errors;
@@ -45,6 +66,7 @@ void planning_warnings(const struct planning *p, struct buf *out)
     if (recipients > p->rule->max_recipients)
         buf_addf(out, "max_recipients is %" PRId64 ": the run would be held (smschain release)\n",
                  p->rule->max_recipients);
+    warn_of_holds(p, recipients, out);
     if (!p->ledger.known)
         buf_addf(out, "extract has not seen this rule yet: is it running with this configuration?\n");
     else if (*p->ledger.held_why)
@@ -90,6 +112,8 @@ static int open_ledger(struct planning *p)
     p->ledger.last_at_ms = db_time_ms(row, 0, 4);
     p->ledger.last_rows = db_big(row, 0, 5);
     p->ledger.last_new = db_big(row, 0, 6);
+    p->ledger.runs = db_big(row, 0, 8);
+    p->ledger.recipients = db_big(row, 0, 9);
     p->ledger.last = planned_decode(db_text(row, 0, 7), strlen(db_text(row, 0, 7)));
     return 0;
 }

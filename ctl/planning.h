@@ -43,6 +43,7 @@ struct planning {
         bool known, once_per_known, paused;
         char *held_why;
         int64_t last_run, last_at_ms, last_rows, last_new;
+        int64_t runs, recipients; /* the last runs, five at most, and their new messages together */
         struct planned *last; /* NULL: nobody has written down what that run was */
     } ledger;
     bool json, progress;

@@ -19,7 +19,8 @@ enum why_message { /* columns of why_messages.sql */
     M_RUN_WHY,
     M_PUBLISH,
     M_CONTROLS,
-    M_OUTBOX_DUE
+    M_OUTBOX_DUE,
+    M_WAITS_FOR_WAVE
 };
 enum why_story { S_AT, S_WHAT, S_ATTEMPT, S_GATEWAY, S_DETAIL, S_STATE };                             /* why_story.sql */
 enum why_skip { K_RUN, K_RULE, K_SCHEDULED, K_KIND, K_REASON, K_FIRST_RUN, K_SMS_ID, K_STATE, K_SAME }; /* why_skips.sql */

@@ -24,6 +24,9 @@ static char *waits_for(const struct why *w, int i)
     if (!db_bool(m, i, M_PUBLISH))
         return xasprintf("its run is %s and may not publish yet%s%s", db_text(m, i, M_RUN_STATE),
                          *db_text(m, i, M_RUN_WHY) != '\0' ? ": " : "", db_text(m, i, M_RUN_WHY));
+    if (db_bool(m, i, M_WAITS_FOR_WAVE))
+        return xasprintf("it waits for the first wave of its run: smschain status --run %s",
+                         db_text(m, i, M_RUN));
     if (!db_is_null(m, i, M_OUTBOX_DUE))
         return xasprintf("it waits in the outbox until %s", show_time(db_time_ms(m, i, M_OUTBOX_DUE), at));
     if (db_time_ms(m, i, M_VALID_UNTIL) < clock_wall_ms())

@@ -89,17 +89,24 @@ def test_plan_is_what_the_run_does(make_chain):
     again = plan(chain)
     assert again["recipients"] == 0 and again["duplicate"] == new
     assert again["last_run"]["recipients"] == new and again["last_run"]["run"] == run
+    assert again["last_run"]["planned"] == told["planned"], "extract has written down what was planned"
+    shown = chain.ctl("plan", RULE, check=False).stdout
+    assert f"last run         {run} of " in shown and ": 303 recipients, now -303; cost " in shown
     chain.check_invariants(in_doubt=0)
 
 
 def test_what_a_person_sees(make_chain):
-    chain = make_chain(before_start=prices, only=())
+    holds = ("rules/repayment-reminder.yaml", "valid_for: 12h",
+             "approve: true\nhold_render_errors: 0%\nwaves: {first: 1%}\nvalid_for: 12h")
+    chain = make_chain(before_start=prices, only=(), change=[holds])
     ids = fill(chain)
     number = chain.shop.sql("SELECT phone FROM customer WHERE id <> ALL (%s) ORDER BY id LIMIT 1", (ids,))[0][0]
     done = chain.ctl("plan", RULE, "--sample", "400", check=False)
     assert done.returncode == 3 and not done.stderr, done.stderr
     for words in ("recipients", "ticket 4711", "letters 1", "empty 1", "repayment-reminder.liquid:", "UCS-2 because of",
-                  "“ (U+201C)", "EUR", "CHF", "none was read to its end"):
+                  "“ (U+201C)", "EUR", "CHF", "none was read to its end", "it goes out in waves: 1% first, the rest 1800 s later",
+                  "the run would be held (smschain release): 0.3 % of its messages cannot be rendered (1 of 303, hold_render_errors: 0%);"
+                  " every run of this rule waits for a person"):
         assert words in done.stdout, f"{words}\n{done.stdout[:3000]}"
     assert number.lstrip("+") not in done.stdout, "numbers are masked"
 

@@ -151,6 +151,7 @@ def test_waves(extract):
     assert planned_by["beta"] < 200  # a twentieth, but it has its part in the first wave
     chunks = extract.value("SELECT count(*) FROM outbox WHERE run_id = %s AND wave = 1", (good,))
     assert chunks >= 10  # of every group, so that all of the result has its part
+    assert "it waits for the first wave of its run" in extract.chain.ctl("why", f"+{numbers(1000, 1000)[0]}", check=False).stdout
     tell(extract, good, accepted=first - 1)
     extract.sql("SELECT pg_sleep(2.5)")
     assert wave(extract, good) == (1, first, False, "read")  # one is not sent yet: nothing is decided
