@@ -13,9 +13,10 @@
 #include <stdio.h>
 #include <syslog.h>
 
-#define GRACE_MS 5000 /* beyond the driver's own timeouts */
-#define WAIT_MS  100
-#define VALID_MS 3600000 /* what a gateway is told that asks */
+#define GRACE_MS     5000 /* beyond the driver's own timeouts */
+#define WAIT_MS      100
+#define VALID_MS     3600000 /* what a gateway is told that asks */
+#define SEGMENTS_MAX 255
 
 struct trial {
     const struct conf_gateway *gateway;
@@ -26,9 +27,12 @@ struct trial {
     const char *text, *sender;
     bool json;
     struct buf request, answer; /* as they are shown: text, or members of a JSON object */
+    struct buf
+        lines; /* of a driver without requests: what went over its link, text or items of a JSON array */
     int line;
     unsigned sends;
-    bool done, over_link; /* over_link: not by requests over HTTP, so that only its outcome can be shown */
+    bool over_link; /* not by requests over HTTP */
+    int waits;      /* for the answers of so many: a long text may go in segments, one by one */
     int64_t took_ms;
     enum outcome outcome;
     char *reason, *error, *msg_id;
@@ -39,6 +43,7 @@ static void trial_deinit(struct trial *t)
     hide_deinit(&t->hide);
     buf_deinit(&t->request);
     buf_deinit(&t->answer);
+    buf_deinit(&t->lines);
     free(t->reason);
     free(t->error);
     free(t->msg_id);
@@ -146,6 +151,20 @@ static void result_seen(void *arg, const struct http_result *h, int line)
     add_shown(&t->answer, "  ", &body);
 }
 
+static void line_seen(void *arg, bool ours, const char *line)
+{
+    struct trial *t = arg;
+    auto_buf hidden = {0}, shown = {0};
+    hide_in(&t->hide, line, strlen(line), &hidden);
+    if (!t->json) {
+        add_shown(&t->lines, ours ? "  > " : "  < ", &hidden);
+        return;
+    }
+    buf_addf(&shown, "%s %s", ours ? ">" : "<", text_of(&hidden));
+    buf_add_str(&t->lines, t->lines.len > 0 ? "," : "");
+    buf_add_json_str(&t->lines, shown.data, shown.len);
+}
+
 /* ---- the driver's events ---- */
 
 static bool first_byte(void *arg, struct gateway_request *r)
@@ -169,13 +188,23 @@ static void answered(void *arg, struct gateway_request *r, const struct gateway_
     struct trial *t = arg;
     const struct gateway_outcome *own = a->each; /* the answer tells of each message by itself: of this one */
     const char *msg_id = own == NULL ? a->msg_id : own->own_id ? NULL : own->msg_id;
-    t->done = true;
+    enum outcome outcome = own == NULL ? a->outcome : own->outcome;
+    t->waits--;
     t->took_ms = clock_mono_ms() - t->begun_ms;
-    t->outcome = own == NULL ? a->outcome : own->outcome;
-    t->reason = hidden(t, own == NULL ? a->reason : own->reason);
-    t->error = hidden(t, own == NULL ? a->error : own->error);
-    if (t->outcome == OUTCOME_ACCEPTED)
-        t->msg_id = xstrdup(msg_id != NULL ? msg_id : r->items[0].seq_id);
+    if (outcome == OUTCOME_ACCEPTED) {
+        char *ids = xasprintf("%s%s%s", t->msg_id != NULL ? t->msg_id : "", t->msg_id != NULL ? ", " : "",
+                              msg_id != NULL ? msg_id : r->items[0].seq_id);
+        free(t->msg_id);
+        t->msg_id = ids;
+    }
+    if (t->reason == NULL || outcome != OUTCOME_ACCEPTED) { /* one segment that fails is what is told */
+        t->outcome = outcome;
+        free(t->reason);
+        free(t->error);
+        t->reason = hidden(t, own == NULL ? a->reason : own->reason);
+        t->error = hidden(t, own == NULL ? a->error : own->error);
+    }
+    free(r);
 }
 
 static void probed(void *arg, bool connected) {}
@@ -184,7 +213,7 @@ static void turn(const struct gateway_driver *driver, struct gateway *g, struct 
 {
     const struct conf_gateway *c = t->gateway;
     int64_t deadline = t->begun_ms + c->connect_timeout_ms + c->answer_timeout_ms + GRACE_MS;
-    while (!t->done && clock_mono_ms() < deadline) {
+    while (t->waits > 0 && clock_mono_ms() < deadline) {
         int64_t wait = driver->wait_ms(g);
         struct pollfd fd = {.fd = driver->fd(g), .events = POLLIN};
         (void)poll(&fd, 1, (int)(wait < 0 ? WAIT_MS : MIN_OF(wait, (int64_t)WAIT_MS)));
@@ -192,33 +221,54 @@ static void turn(const struct gateway_driver *driver, struct gateway *g, struct 
     }
 }
 
-static int send_one(struct trial *t)
+static void send_segment(struct trial *t, const struct gateway_driver *driver, struct gateway *g,
+                         struct gateway_cut cut, int segment)
 {
-    const struct gateway_driver *driver = gateway_driver(t->gateway->driver);
-    struct gateway_options o = {.conf = t->gateway,
-                                .window = 1,
-                                .events = {.arg = t,
-                                           .first_byte = first_byte,
-                                           .answered = answered,
-                                           .probed = probed,
-                                           .request_seen = request_seen,
-                                           .result_seen = result_seen}};
-    auto_free struct gateway_request *r = xcalloc(1, sizeof(*r) + sizeof(r->items[0]));
-    auto_free char *why = NULL;
-    struct gateway *g = NULL;
-    if (driver == NULL || driver->open(&o, &g, &why) < 0)
-        return ctl_fail(EXIT_CONF, "%s: %s", t->gateway->file, why != NULL ? why : "there is no such driver");
-    t->over_link = strcmp(driver->name, "http") != 0;
-    r->claimed_mono_ms = t->begun_ms = clock_mono_ms();
+    struct gateway_request *r = xcalloc(1, sizeof(*r) + sizeof(r->items[0]));
+    struct seq_id id;
+    r->claimed_mono_ms = t->begun_ms;
     r->count = 1;
     r->items[0] = (struct gateway_item){.number = t->number,
                                         .text = t->text,
                                         .sender = t->sender,
                                         .encoding = text_encoding_word(t->shape.encoding),
                                         .segments = (int64_t)t->shape.segments,
-                                        .valid_until = clock_wall_ms() + VALID_MS};
-    memcpy(r->items[0].seq_id, t->seq_id, sizeof(t->seq_id));
+                                        .valid_until = clock_wall_ms() + VALID_MS,
+                                        .cut = cut,
+                                        .segment = segment};
+    if (!seq_id_parse(t->seq_id, &id))
+        abort(); /* made here */
+    id.segment = segment;
+    r->items[0].reference = (uint16_t)id.sms_id;
+    seq_id_format(&id, r->items[0].seq_id);
+    t->waits++;
     driver->send(g, r);
+}
+
+static int send_all(struct trial *t)
+{
+    const struct gateway_driver *driver = gateway_driver(t->gateway->driver);
+    struct gateway_options o = {.conf = t->gateway,
+                                .window = SEGMENTS_MAX,
+                                .events = {.arg = t,
+                                           .first_byte = first_byte,
+                                           .answered = answered,
+                                           .probed = probed,
+                                           .request_seen = request_seen,
+                                           .result_seen = result_seen,
+                                           .line_seen = line_seen}};
+    struct gateway_cut cut = {.parts = 1};
+    const char *reason = NULL;
+    auto_free char *why = NULL;
+    struct gateway *g = NULL;
+    if (driver != NULL && driver->cut != NULL && !driver->cut(t->gateway, t->text, -1, &cut, &reason))
+        return ctl_fail(EXIT_REFUSED, "%s does not take this text: %s", t->gateway->file, reason);
+    if (driver == NULL || driver->open(&o, &g, &why) < 0)
+        return ctl_fail(EXIT_CONF, "%s: %s", t->gateway->file, why != NULL ? why : "there is no such driver");
+    t->over_link = strcmp(driver->name, "http") != 0;
+    t->begun_ms = clock_mono_ms();
+    for (int segment = 1; segment <= cut.parts; segment++)
+        send_segment(t, driver, g, cut, segment);
     turn(driver, g, t);
     driver->close(g); /* answers what is still open */
     return 0;
@@ -255,6 +305,8 @@ static void print_why(const struct trial *t)
 {
     if (t->line > 0)
         printf("%s, line %d\n", t->gateway->file, t->line);
+    else if (t->lines.len > 0 && t->outcome != OUTCOME_NOT_SENT)
+        printf("what the gateway said over the link, above\n");
     else if (t->sends == 0)
         printf("not a byte of the request has left\n");
     else if (t->over_link)
@@ -266,7 +318,9 @@ static void print_why(const struct trial *t)
 
 static void print_trial(const struct trial *t)
 {
-    if (!t->over_link)
+    if (t->lines.len > 0)
+        printf("over the link\n%s\n", text_of(&t->lines));
+    else if (!t->over_link)
         printf("%s\n%s\n", text_of(&t->request), text_of(&t->answer));
     printf("outcome  %s after %lld ms%s%s\nby       ", outcome_word(t->outcome), (long long)t->took_ms,
            *t->reason != '\0' ? ", reason " : "", t->reason);
@@ -293,7 +347,8 @@ static void json_trial(const struct trial *t)
     show_json_big(&b, "line", t->line);
     show_json_big(&b, "sends", t->sends);
     show_json_big(&b, "took_ms", t->took_ms);
-    printf("%s,\"request\":{%s},\"answer\":{%s}}\n", b.data, text_of(&t->request), text_of(&t->answer));
+    printf("%s,\"request\":{%s},\"answer\":{%s},\"lines\":[%s]}\n", b.data, text_of(&t->request),
+           text_of(&t->answer), text_of(&t->lines));
 }
 
 /* ---- words ---- */
@@ -343,7 +398,7 @@ static int try_it(struct ctl *c, const char *to, bool yes, struct trial *t)
                        t->gateway->name, number_format(t->number, number)))
         return EXIT_REFUSED;
     t->outcome = OUTCOME_IN_DOUBT;
-    code = send_one(t);
+    code = send_all(t);
     if (code != 0)
         return code;
     leave_trace(t);

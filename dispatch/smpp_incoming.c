@@ -133,9 +133,14 @@ static void inbound(struct gateway *g, const struct smpp_pdu *pdu, uint64_t toke
                                 .from = (char *)(uintptr_t)(pdu->source_addr != NULL ? pdu->source_addr : ""),
                                 .number = number_of(pdu->source_addr),
                                 .to = words(pdu->destination_addr),
-                                .text = text.data != NULL ? text.data : words("")};
+                                .text = text.data};
     if (in.text == NULL)
         in.text = (char[]){""};
+    if (part.total > 1) {
+        in.reference = part.reference;
+        in.part = part.number;
+        in.parts = part.total;
+    }
     g->opts.events.inbound(g->opts.events.arg, &in, token);
 }
 
