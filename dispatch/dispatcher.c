@@ -225,6 +225,7 @@ static void set_figures(struct dispatcher *d, int64_t now_ms)
     figures_set_str(d->figures, "state", d->state);
     figures_set_str(d->figures, "breaker", breaker_word(d->breaker.state));
     figures_set(d->figures, "rate", d->rate_now);
+    figures_set(d->figures, "rate_limit", rate_per_s(&d->rate));
     figures_set(d->figures, "window", d->window);
     figures_set(d->figures, "window_used", (int64_t)d->unanswered);
     figures_set(d->figures, "slots_used", (int64_t)d->slots_used);

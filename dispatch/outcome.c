@@ -301,10 +301,13 @@ static void gateway_says(struct dispatcher *d, const struct gateway_answer *a, s
         breaker_says(d, BREAKER_FAILED);
     else if (a->outcome != OUTCOME_NOT_SENT && a->outcome != OUTCOME_IN_DOUBT)
         breaker_says(d, BREAKER_CONNECTED);
-    if (a->throttled)
+    if (a->throttled) {
         throttled(d, a->retry_after_ms);
-    else if (a->outcome == OUTCOME_ACCEPTED)
+        rate_slower(&d->rate, clock_mono_ms());
+    } else if (a->outcome == OUTCOME_ACCEPTED) {
         d->throttles = 0;
+        rate_faster(&d->rate, clock_mono_ms());
+    }
     count(d, a, n);
 }
 

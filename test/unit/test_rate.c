@@ -68,10 +68,37 @@ static void test_wait_and_give_back(void **state)
     assert_int_equal(rate_may(&r, 50), 1); /* a clock that went back does nothing */
 }
 
+/* A throttled gateway gets half, once a second; while it accepts it gets it back, a little at a time. */
+static void test_slower_and_faster(void **state)
+{
+    struct rate r;
+    (void)state;
+    rate_init(&r, 1000, 1, 0);
+    rate_slower(&r, 10);
+    assert_int_equal(rate_per_s(&r), 500);
+    rate_slower(&r, 500); /* the same burst */
+    assert_int_equal(rate_per_s(&r), 500);
+    rate_slower(&r, 1010);
+    assert_int_equal(rate_per_s(&r), 250);
+    assert_in_range(drive(&r, 2000, 1000, 10), 245, 270);
+    for (int64_t t = 3000; t < 30000; t += 1000)
+        rate_slower(&r, t);
+    assert_int_equal(rate_per_s(&r), 63); /* never less than a sixteenth */
+    rate_faster(&r, 3600000);             /* an hour in which nothing was accepted proves nothing */
+    assert_in_range(rate_per_s(&r), 90, 100);
+    for (int64_t t = 3600000; t <= 3615000; t += 10)
+        rate_faster(&r, t);
+    assert_in_range(rate_per_s(&r), 590, 600);
+    for (int64_t t = 3615000; t <= 3640000; t += 10)
+        rate_faster(&r, t);
+    assert_int_equal(rate_per_s(&r), 1000); /* and never more than is configured */
+    assert_int_equal(rate_may(&r, 7200000), 50);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rates), cmocka_unit_test(test_shares),
-                                       cmocka_unit_test(test_no_hoard),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slower_and_faster), cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_shares), cmocka_unit_test(test_no_hoard),
                                        cmocka_unit_test(test_wait_and_give_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
