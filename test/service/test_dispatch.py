@@ -29,11 +29,13 @@ SECONDS = 30
 class World:
     """A chain of which only dispatch runs, and what the services around it would do, by hand."""
 
-    def __init__(self, directory, lab, environment=None, conf=(), gateways=("alpha", "beta")):
+    def __init__(self, directory, lab, environment=None, conf=(), gateways=("alpha", "beta"), files=None):
         self.chain = Chain(directory, lab, environment=environment, separate_gateways=True)
         self.chain.only_gateways(*gateways)
         for file, old, new in conf:
             self.chain.change_conf(file, old, new)
+        for file, text in (files or {}).items():
+            pathlib.Path(self.chain.copy_conf(), file).write_text(text, encoding="utf-8")
         self.chain.prepare()
         self.chain.start_gateways()
         for gateway in self.gateways():
