@@ -282,7 +282,8 @@ static int64_t adapter_wait_ms(const struct gateway *g)
         wait = until(wait, g->waiting.first->until_ms, now);
     bool at_once = (g->waiting.first != NULL && g->state == LINK_UP && adapter_link_is_free(&g->link)) ||
                    (g->state == LINK_DOWN && g->waiting.first != NULL && g->why[0] != '\0') ||
-                   (g->state != LINK_GREETING && g->probes > 0);
+                   (g->state != LINK_GREETING && g->probes > 0) ||
+                   (g->state != LINK_DOWN && adapter_link_has_news(&g->link));
     return at_once ? 0 : wait;
 }
 

@@ -189,6 +189,12 @@ bool adapter_link_is_free(const struct adapter_link *l)
     return l->out.len == 0 && l->waiting.len == 0;
 }
 
+/* What was there at the last write is watched for. */
+bool adapter_link_has_news(const struct adapter_link *l)
+{
+    return !l->watches_out && !adapter_link_is_free(l);
+}
+
 struct buf *adapter_link_out(struct adapter_link *l)
 {
     return &l->out;

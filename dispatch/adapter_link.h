@@ -34,5 +34,7 @@ struct buf *adapter_link_waiting(struct adapter_link *l);
 /* True: all that was added has left, so that a line added to adapter_link_out begins to leave at once. */
 bool adapter_link_is_free(const struct adapter_link *l);
 struct buf *adapter_link_out(struct adapter_link *l); /* only if it is free */
+/* True: lines were added since the last write. */
+bool adapter_link_has_news(const struct adapter_link *l);
 /* < 0: the connection is over, or the adapter does not read. */
 int must_check adapter_link_write(struct adapter_link *l);

@@ -19,7 +19,7 @@ def socket_directory(chain):
     return f"/tmp/sms-{hashlib.sha256(chain.dir.encode()).hexdigest()[:16]}"
 
 
-def adapter_of(chain, process):
+def adapter_of(chain, process, environment):
     """The chain's adapter, not started. process: the class Process."""
     class Adapter(process):
         def __init__(self):
@@ -31,7 +31,7 @@ def adapter_of(chain, process):
             command = [sys.executable, PROGRAM, "--socket", self.socket,
                        "--vendor-url", f"http://127.0.0.1:{chain.gateway.port}/g/{NAME}/send", "--listen",
                        f"127.0.0.1:{self.port}"]
-            super().__init__("adapter", command, {"PATH": os.environ["PATH"]}, os.path.join(chain.dir, "adapter.log"))
+            super().__init__("adapter", command, environment, os.path.join(chain.dir, "adapter.log"))
 
         def start(self, **more):
             os.makedirs(self.directory, mode=0o700, exist_ok=True)

@@ -231,7 +231,7 @@ class Chain(Checks):
         self.more_environment = environment or {}
         self.gateway = Gateway(self, "gateway", gateway_knobs)
         self.gateway_beta = Gateway(self, "gateway-beta", gateway_knobs) if separate_gateways else self.gateway
-        self.adapter = adapter.adapter_of(self, Process)
+        self.adapter = adapter.adapter_of(self, Process, kept_environment())
         self._services = {}
 
     # ---- what the programs are told ----
