@@ -214,8 +214,8 @@ class Gateway(Process):
 class Chain(Checks):
     def __init__(self, directory, lab, build=None, conf=None, environment=None, gateway_knobs=None,
                  separate_gateways=False, database=None, vhost=None, shop_database=None, few_rules=False):
-        """environment: variables for the configuration (SMSCHAIN_FLUSH_INTERVAL …). separate_gateways: beta is a fake
-        gateway process of its own (chain.gateway_beta), so that one can be away without the other. few_rules: work with
+        """environment: variables for the configuration (SMSCHAIN_FLUSH_INTERVAL …). separate_gateways: all but alpha are
+        played by a fake gateway process of their own (chain.gateway_beta), so that one can be away without the others. few_rules: work with
         three of the sample rules, since each costs a call of `smschain run`."""
         self.dir = os.path.abspath(directory)
         os.makedirs(self.dir, exist_ok=True)
@@ -261,7 +261,7 @@ class Chain(Checks):
             "SMSCHAIN_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}", "SMSCHAIN_FLUSH_INTERVAL": "1s",
             "SMSCHAIN_ADAPTER_SOCKET": self.adapter.socket}
         for name, variable in VARIABLES.items():
-            gateway = self.gateway_beta if name == "beta" else self.gateway
+            gateway = self.gateway if name == "alpha" else self.gateway_beta
             if name in SMPP:
                 made[f"SMSCHAIN_{variable}_ADDRESS"] = f"127.0.0.1:{gateway.smpp_port}"
                 made[f"SMSCHAIN_{variable}_PASSWORD"] = self.smpp_password(name)

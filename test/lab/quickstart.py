@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """./quickstart [--once] [--messages N] [--more N] [--keep] [--clean]
 
-Builds smschain, starts it whole with a sample business database, private servers and a fake gateway, all under .run/,
-runs the sample rules and shows how far they are. Stays up until Ctrl-C, with its data kept for the next time.
+Builds smschain, starts it whole with a sample business database, private servers and a fake gateway that plays five, four
+over SMPP and one over HTTP, all under .run/, runs the sample rules and shows how far they are. Stays up until Ctrl-C, with its data kept for the next time.
 
   --messages N   see to it that the sample rules find N rows (default 1000); called again, there is nothing new to send
   --more N       N new rows on top; while another quickstart is up, they are added to that one
@@ -28,16 +28,19 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import servers
-from chain import ROOT, SERVICES, STATES, Chain
+from chain import ROOT, SERVICES, SMPP, STATES, Chain
 
 RUN_DIR = os.path.join(ROOT, ".run")
 BUILD_DIR = os.path.join(ROOT, "build-quickstart")
 TARGETS = [f"{s}/smschain-{s}" for s in SERVICES] + ["ctl/smschain", "test/sim/fake-gateway"]
 NO_PROGRESS_SECONDS = 90
 IN_DOUBT_SECONDS = 10  # a report may still settle one
-ENVIRONMENT = {"SMSCHAIN_FLUSH_INTERVAL": "1s", "SMSCHAIN_ALPHA_RATE": "5000", "SMSCHAIN_ALPHA_WINDOW": "500",
-               "SMSCHAIN_BETA_RATE": "5000", "SMSCHAIN_BETA_WINDOW": "500"}
-KNOBS = {"failing_share": 0.03, "report_delay_ms": 500, "report_jitter_ms": 500, "batch": 20}
+FIVE = ("alpha", *SMPP)  # that the sample rules' routes name
+ENVIRONMENT = {"SMSCHAIN_FLUSH_INTERVAL": "1s",
+               **{f"SMSCHAIN_{g.upper()}_{k}": v for g in FIVE for k, v in (("RATE", "5000"), ("WINDOW", "500"))}}
+# Each with a habit of its own, beside those that its sample file names.
+KNOBS = {"failing_share": 0.03, "report_delay_ms": 500, "report_jitter_ms": 500, "batch": 20, "gamma.early": 0.3,
+         "epsilon.throttle_share": 0.05}
 
 
 class Stop(Exception):
@@ -108,7 +111,7 @@ class Known:
     def write(cls, chain):
         values = {"database": chain.database, "vhost": chain.vhost, "shop": chain.shop.database,
                   "gateway_port": chain.gateway.port, "gateway_control_port": chain.gateway.control_port,
-                  "callback_port": chain.callback_port}
+                  "gateway_smpp_port": chain.gateway.smpp_port, "callback_port": chain.callback_port}
         with open(cls.path, "w", encoding="utf-8") as f:
             json.dump(values, f)
 
@@ -140,11 +143,12 @@ class Work:
     def __init__(self, chain):
         self.chain = chain
         self.first_run = chain.value("SELECT coalesce(max(id), 0) + 1 FROM run")
-        self.submits_before = chain.counters()["submits"]
+        self.submits_before = chain.counters()["messages"]
+        self.segments_before = chain.counters()["submits"]
         self.duplicates_before = chain.counters()["duplicates"]
         self.own, self.expected = {}, 0
         self.began = self.ended = None
-        self.last_run = self.submits_after = self.duplicates_after = None  # once it has ended: schedules go on firing
+        self.last_run = self.submits_after = self.segments_after = self.duplicates_after = None  # once it has ended: schedules go on firing
 
     def fill(self, messages, more):
         have = self.chain.shop.counts()
@@ -180,7 +184,8 @@ class Work:
         """What comes after this look is not this call's work."""
         counters = self.chain.counters()
         self.ended, self.last_run = moment, look["last_run"]
-        self.submits_after, self.duplicates_after = counters["submits"], counters["duplicates"]
+        self.submits_after, self.segments_after = counters["messages"], counters["submits"]
+        self.duplicates_after = counters["duplicates"]
 
     def look(self):
         """Everything the progress line shows."""
@@ -205,10 +210,10 @@ class Work:
     def figures(self):
         runs, states = self.runs(), self.states()
         own = [r for r in runs if r["id"] in self.own.values()]
-        submits, duplicates = self.submits_after, self.duplicates_after
+        submits, segments, duplicates = self.submits_after, self.segments_after, self.duplicates_after
         if submits is None:
             counters = self.chain.counters()
-            submits, duplicates = counters["submits"], counters["duplicates"]
+            submits, segments, duplicates = counters["messages"], counters["submits"], counters["duplicates"]
         new = sum(r["new"] for r in runs)
         rows, invalid, suppressed = (sum(r[k] for r in own) for k in ("rows", "invalid", "suppressed"))
         gone = sum(r["gone"] for r in own)
@@ -217,7 +222,8 @@ class Work:
         out = {"rows": rows, "new": new, "duplicate": rows + gone - new - invalid - suppressed, "invalid": invalid,
                "suppressed": suppressed, **{s: states.get(s, 0) for s in shown}}
         out["other"] = new - sum(out[s] for s in shown)
-        out.update(gateway_submits=submits - self.submits_before, gateway_duplicates=duplicates - self.duplicates_before,
+        out.update(gateway_submits=submits - self.submits_before, gateway_segments=segments - self.segments_before,
+                   gateway_duplicates=duplicates - self.duplicates_before,
                    parked=self.chain.value("SELECT count(*) FROM parked"), seconds=seconds,
                    messages_per_s=round(new / seconds, 1) if new and seconds else 0)
         return out
@@ -292,7 +298,8 @@ def show_places(chain):
     p, r = chain.lab.state["postgres"], chain.lab.state["rabbitmq"]
     say(f"PostgreSQL 127.0.0.1:{p['port']} databases {chain.database}, {chain.shop.database}; log {p['log']}")
     say(f"RabbitMQ 127.0.0.1:{r['port']} virtual host {chain.vhost}, management {r['management_url']}; log {r['log']}")
-    say(f"fake gateway 127.0.0.1:{chain.gateway.port}, control 127.0.0.1:{chain.gateway.control_port}/control; "
+    say(f"fake gateway: alpha over HTTP 127.0.0.1:{chain.gateway.port}; {', '.join(SMPP)} over SMPP "
+        f"127.0.0.1:{chain.gateway.smpp_port}; control 127.0.0.1:{chain.gateway.control_port}/control; "
         f"log {chain.gateway.submit_log}")
     say(f"callback 127.0.0.1:{chain.callback_port}; logs of the services {chain.dir}/*.log")
     say(f"user and password of both servers: {chain.lab.dir}/lab.json")
@@ -413,7 +420,7 @@ def run_beside(arguments):
         return 1
     chain = open_chain(lab, known)
     chain.gateway.port, chain.gateway.control_port = known["gateway_port"], known["gateway_control_port"]
-    chain.callback_port = known["callback_port"]
+    chain.gateway.smpp_port, chain.callback_port = known.get("gateway_smpp_port"), known["callback_port"]
     code, work = 1, None
     try:
         work = work_through(chain, arguments)

@@ -33,12 +33,13 @@ static int remember(const char *gateway, const char *number, const char *referen
 }
 
 /* The parts of one message, put together, may be a message that was accepted before, whole or in others. */
-static int remember_whole(const char *gateway, const char *number, const char *reference, const char *text)
+static int remember_whole(struct gateway *g, const struct accepted *a)
 {
     auto_buf whole = {0};
-    if (!parts_whole(gateway, number, reference, text, &whole))
+    if (!parts_whole(g->name, a->number, a->reference, a->text, &whole))
         return NEW_MESSAGE;
-    return remember(gateway, number, "-", hash_of(0, whole.data, whole.len));
+    g->counters.messages++;
+    return remember(g->name, a->number, "-", hash_of(0, whole.data, whole.len));
 }
 
 /* What an earlier process with this log has accepted counts as accepted: a restart of the gateway forgets
@@ -227,7 +228,9 @@ void gateway_accept(struct gateway *g, struct conn *c, const struct accepted *a)
     int known = remember(g->name, a->number, reference, text_hash);
     if (is_part(reference)) {
         n->parts++;
-        known |= remember_whole(g->name, a->number, reference, a->text);
+        known |= remember_whole(g, a);
+    } else {
+        n->messages++;
     }
     n->duplicates_reference += (known & KNOWN_REFERENCE) != 0;
     n->duplicates_text += (known & KNOWN_TEXT) != 0;

@@ -135,6 +135,7 @@ struct knobs {
     COUNTER(report_calls)                                                                                    \
     COUNTER(inbound_made)                                                                                    \
     COUNTER(inbound_posted) /* answered 2xx */                                                               \
+    COUNTER(messages)       /* whole ones, in one submit or in all their parts */                            \
     COUNTER(parts)          /* of the submits: parts of longer messages */                                   \
     COUNTER(binds)                                                                                           \
     COUNTER(binds_refused)                                                                                   \

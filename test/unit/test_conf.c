@@ -35,6 +35,10 @@ static const char *const variables[] = {
     "SMSCHAIN_INFOBIP_TOKEN",
     "SMSCHAIN_ALIYUN_SECRET",
     "SMSCHAIN_ALIYUN_TOKEN",
+    "SMSCHAIN_GAMMA_PASSWORD",
+    "SMSCHAIN_DELTA_PASSWORD",
+    "SMSCHAIN_EPSILON_PASSWORD",
+    "SMSCHAIN_ZETA_PASSWORD",
 };
 
 static void set_variables(void)
@@ -82,7 +86,7 @@ static void samples_load(void **state)
 
     assert_int_equal(c->rule_count, 12);
     assert_int_equal(c->template_count, 16);
-    assert_int_equal(c->gateway_count, 7);
+    assert_int_equal(c->gateway_count, 11);
     assert_int_equal(c->source_count, 1);
     assert_int_equal(c->main.callback.flush_interval_ms, 60000);
     assert_int_equal(c->main.callback.flush_bytes, 16 << 20);
@@ -121,7 +125,7 @@ static void samples_load(void **state)
 static void each_service_needs_its_own_secrets(void **state)
 {
     static const struct {
-        const char *section, *needs[16];
+        const char *section, *needs[20];
     } services[] = {
         {"extract",
          {"SMSCHAIN_EXTRACT_DB_PASSWORD", "SMSCHAIN_EXTRACT_BROKER_PASSWORD", "SMSCHAIN_SHOP_CONNINFO"}},
@@ -129,7 +133,9 @@ static void each_service_needs_its_own_secrets(void **state)
         {"dispatch",
          {"SMSCHAIN_DISPATCH_DB_PASSWORD", "SMSCHAIN_DISPATCH_BROKER_PASSWORD", "SMSCHAIN_BETA_KEY",
           "SMSCHAIN_KANNEL_PASSWORD", "SMSCHAIN_KANNEL_TOKEN", "SMSCHAIN_TWILIO_AUTH_TOKEN",
-          "SMSCHAIN_TWILIO_TOKEN", "SMSCHAIN_INFOBIP_KEY", "SMSCHAIN_INFOBIP_TOKEN", "SMSCHAIN_ALIYUN_SECRET"}},
+          "SMSCHAIN_TWILIO_TOKEN", "SMSCHAIN_INFOBIP_KEY", "SMSCHAIN_INFOBIP_TOKEN", "SMSCHAIN_ALIYUN_SECRET",
+          "SMSCHAIN_GAMMA_PASSWORD", "SMSCHAIN_DELTA_PASSWORD", "SMSCHAIN_EPSILON_PASSWORD",
+          "SMSCHAIN_ZETA_PASSWORD"}},
         {"callback",
          {"SMSCHAIN_CALLBACK_DB_PASSWORD", "SMSCHAIN_CALLBACK_BROKER_PASSWORD", "SMSCHAIN_ALPHA_TOKEN",
           "SMSCHAIN_BETA_TOKEN", "SMSCHAIN_BETA_KEY", "SMSCHAIN_KANNEL_TOKEN", "SMSCHAIN_TWILIO_TOKEN", "SMSCHAIN_INFOBIP_TOKEN",
