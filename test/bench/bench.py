@@ -3,7 +3,7 @@
 same bytes moved by nothing but a loop. Absolute figures belong to the machine, ratios last. Durability stays on, and
 that is asserted. Prints a table, and each row as a JSON line {"name","value","unit","floor","ratio"}.
 
-    bench.py [--quick] [NAME…]      names: chain lag apply intake memory plan; --quick: a tenth of the messages
+    bench.py [--quick] [NAME…]      names: chain smpp lag apply intake memory plan; --quick: a tenth of the messages
 """
 import argparse
 import json
@@ -64,11 +64,11 @@ def assert_confirms(lab, chain):
     assert all(confirm == "true" or int(consumers) > 0 for _, consumers, confirm in ours), ours
 
 
-def new_chain(lab, directory, name, environment=None, knobs=None, change=()):
+def new_chain(lab, directory, name, environment=None, knobs=None, change=(), gateways=("alpha", "beta")):
     chain = Chain(os.path.join(directory, name), lab, environment={**FAST, **(environment or {})},
                   gateway_knobs={**KNOBS, **(knobs or {})}, few_rules=True)
     quiet_schedules(chain)
-    chain.only_gateways("alpha", "beta")
+    chain.only_gateways(*gateways)
     chain.change_conf("rules/holiday-wishes.yaml", "max_recipients: 1000000", "max_recipients: 2000000")
     chain.change_conf("rules/repayment-reminder.yaml", "max_recipients: 200000", "max_recipients: 2000000")
     for file, old, new in change:
@@ -111,6 +111,45 @@ def bench_chain(lab, directory, n):
         print(f"# floor: copy {copy:.2f} s, broker {broker['publish_s'] + broker['consume_s']:.2f} s, http {http['seconds']:.2f} s",
               flush=True)
         result(f"whole chain, {n} messages", n / seconds, "messages/s", n / floor)
+
+
+def by_smpp(chain):
+    """The campaign's rule goes by gamma alone."""
+    text = pathlib.Path(chain.conf_dir, "rules/repayment-reminder.yaml").read_text(encoding="utf-8")
+    pathlib.Path(chain.conf_dir, "rules/repayment-reminder.yaml").write_text(
+        text[:text.index("\nroute:")] + "\nroute:\n  - gateway: gamma\n", encoding="utf-8")
+
+
+def bench_smpp(lab, directory, n):
+    """The same campaign by a gateway over SMPP, and its driver alone."""
+    chain = new_chain(lab, directory, "smpp", {"SMSCHAIN_GAMMA_RATE": "50000", "SMSCHAIN_GAMMA_WINDOW": "500"},
+                      gateways=("alpha", "beta", "gamma"))
+    by_smpp(chain)
+    with chain:
+        chain.start()
+        assert_durable(lab, chain)
+        seconds = run_campaign(chain, n)
+        chain.check_i1()
+        chain.check_i2()
+        for process in chain.services():
+            print(f"# {process.name}: peak {process.memory() >> 20} MiB", flush=True)
+        copy = run_json(program("floor_db"), "copy", lab.conninfo(chain.database), n)["seconds"]
+        r = lab.state["rabbitmq"]
+        chunks = max(n // 500, 1) * 5  # rows, texts, steps 100, 101, 102
+        broker = run_json(program("floor_mq"), r["host"], r["port"], chain.vhost, r["user"], r["password"], chunks, 500 * ROW_BYTES)
+        pdus = run_json(program("floor_smpp"), "load", n, 500)
+        floor = copy + broker["publish_s"] + broker["consume_s"] + pdus["seconds"]
+        print(f"# floor: copy {copy:.2f} s, broker {broker['publish_s'] + broker['consume_s']:.2f} s, smpp {pdus['seconds']:.2f} s",
+              flush=True)
+        result(f"whole chain over SMPP, {n} messages", n / seconds, "messages/s", n / floor)
+        result("(floor: the PDUs alone)", n / seconds, "messages/s", n / pdus["seconds"])
+        with subprocess.Popen([program("floor_smpp"), "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bare:
+            environment = {**chain.environment, "SMSCHAIN_GAMMA_ADDRESS": f"127.0.0.1:{int(bare.stdout.readline())}"}
+            done = subprocess.run([program("smpp_load"), chain.conf_dir, "gamma", str(2 * n), "500"], env=environment, check=True,
+                                  capture_output=True, text=True)
+            bare.stdin.close()
+        ours, bare = json.loads(done.stdout), run_json(program("floor_smpp"), "load", 2 * n, 500)
+        result("SMPP driver alone", ours["pdus"] / ours["seconds"], "PDUs/s", bare["pdus"] / bare["seconds"])
 
 
 def bench_lag(lab, directory, n):
@@ -240,7 +279,8 @@ def main():
     arguments.add_argument("names", nargs="*", default=[])
     options = arguments.parse_args()
     scale = 10 if options.quick else 1
-    benches = {"chain": lambda *a: bench_chain(*a, 100000 // scale), "lag": lambda *a: bench_lag(*a, 100000 // scale),
+    benches = {"chain": lambda *a: bench_chain(*a, 100000 // scale), "smpp": lambda *a: bench_smpp(*a, 100000 // scale),
+               "lag": lambda *a: bench_lag(*a, 100000 // scale),
                "apply": lambda *a: bench_apply(*a, 100000 // scale), "intake": lambda *a: bench_intake(*a, 100000 // scale),
                "memory": lambda *a: bench_memory(*a, 10000, 1000000 // scale),
                "plan": lambda *a: bench_plan(*a, 10000, 1000000 // scale)}
