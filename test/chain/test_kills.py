@@ -1,16 +1,19 @@
-"""kill -9, at any instant, of any service: nothing twice, nothing lost, at most two windows in doubt."""
+"""kill -9, at any instant, of any service: nothing twice, nothing lost, at most two windows in doubt. Half of it goes over
+HTTP, half over SMPP."""
 import time
 
 import pytest
 
 N = 10000
-WINDOWS = {"SMSCHAIN_ALPHA_WINDOW": "50", "SMSCHAIN_BETA_WINDOW": "50", "SMSCHAIN_ALPHA_RATE": "5000",
-           "SMSCHAIN_BETA_RATE": "5000", "SMSCHAIN_ALPHA_ANSWER_TIMEOUT": "5s", "SMSCHAIN_BETA_ANSWER_TIMEOUT": "5s"}
+BOTH = ("alpha", "gamma")  # a driver each
+WINDOWS = {"SMSCHAIN_ALPHA_WINDOW": "50", "SMSCHAIN_GAMMA_WINDOW": "50", "SMSCHAIN_ALPHA_RATE": "5000",
+           "SMSCHAIN_GAMMA_RATE": "5000", "SMSCHAIN_ALPHA_ANSWER_TIMEOUT": "5s", "SMSCHAIN_GAMMA_ANSWER_TIMEOUT": "5s",
+           "SMSCHAIN_GAMMA_RECONNECT": "100ms"}
 
 
 @pytest.mark.parametrize("service", ["extract", "render", "dispatch", "callback"])
 def test_kill_in_the_middle_of_ten_thousand(make_chain, service):
-    chain = make_chain(environment=WINDOWS)
+    chain = make_chain(environment=WINDOWS, gateways=BOTH)
     chain.fill_shop(N)
     if service == "extract":
         chain.run_rules()
@@ -32,7 +35,7 @@ def test_kill_in_the_middle_of_ten_thousand(make_chain, service):
 
 def test_answered_but_not_told(make_chain):
     """The answer is in the slot, the update queue away: killed, it is told again by recovery, not put in doubt."""
-    chain = make_chain(environment=WINDOWS)
+    chain = make_chain(environment=WINDOWS, gateways=BOTH)
     dispatch = chain.service("dispatch")
     dispatch.stop()
     chain.fill_shop(30, ["holiday-wishes"])
@@ -47,7 +50,7 @@ def test_answered_but_not_told(make_chain):
 
 
 def test_two_dispatchers_the_holder_killed(make_chain):
-    chain = make_chain(environment={**WINDOWS, "SMSCHAIN_ALPHA_RATE": "300", "SMSCHAIN_BETA_RATE": "300"})
+    chain = make_chain(environment={**WINDOWS, "SMSCHAIN_ALPHA_RATE": "300", "SMSCHAIN_GAMMA_RATE": "300"}, gateways=BOTH)
     chain.service("dispatch", 2).start()
     chain.fill_shop(1500)
     chain.run_rules()
@@ -59,8 +62,8 @@ def test_two_dispatchers_the_holder_killed(make_chain):
 
 def test_the_holder_stopped_past_every_timeout_and_continued(make_chain):
     """A frozen process loses its place to another; awake again, it sends nothing that it must not."""
-    chain = make_chain(environment={**WINDOWS, "SMSCHAIN_ALPHA_RATE": "200", "SMSCHAIN_BETA_RATE": "200",
-                                    "SMSCHAIN_CLAIM_HORIZON": "60s"})
+    chain = make_chain(environment={**WINDOWS, "SMSCHAIN_ALPHA_RATE": "200", "SMSCHAIN_GAMMA_RATE": "200",
+                                    "SMSCHAIN_CLAIM_HORIZON": "60s"}, gateways=BOTH)
     chain.fill_shop(1200)
     chain.run_rules()
     chain.wait_submits(100, 60)

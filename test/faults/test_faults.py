@@ -1,5 +1,6 @@
-"""kill -9 at every named fault point, at its first, a middle and its last hit, with real work under way. The service is
-started again, everything must come to its end, and the gateway's own log must show nothing twice.
+"""kill -9 at every named fault point, at its first, a middle and its last hit, with real work under way: over HTTP and over
+SMPP, some of it in three segments. The service is started again, everything must come to its end, and the gateways' own logs
+must show nothing twice.
 
 The points are read from the source, so a new one is tested by being there. How often each is reached is counted in one
 round without kills."""
@@ -14,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVICE_OF = {"extract": "extract", "outbox": "extract", "render": "render", "dispatch": "dispatch",
               "intake": "callback", "drain": "callback", "journal": "callback", "consumer": "callback", "sweep": "callback"}
 ROWS = 60  # new messages a round
+LONG = 3   # of these in three segments
 WINDOW = 20
 NEEDS_DEAD_GATEWAY = {"dispatch.handed_over"}
 NEEDS_THROTTLING = {"dispatch.settled"}
@@ -51,7 +53,10 @@ class Rounds:
         if point in NEEDS_THROTTLING:
             for gateway in self.chain.gateways():
                 gateway.set(throttle_share="n4")
-        self.chain.fill_shop(ROWS - 1)
+        self.chain.fill_shop(ROWS - 1 - LONG)
+        long = self.chain.shop.add("contract-activated", LONG)  # goes over SMPP
+        self.chain.shop.sql("ALTER TABLE customer ALTER name TYPE text")
+        self.chain.shop.sql("UPDATE customer SET name = repeat('long name ', 30) || id WHERE id >= %s", (long[0],))
         broken = self.chain.shop.add("repayment-reminder", 1)[0]  # a row that cannot be rendered
         self.chain.shop.sql("ALTER TABLE instalment ALTER amount DROP NOT NULL")
         self.chain.shop.sql("UPDATE instalment SET amount = NULL WHERE contract_id = %s", (broken,))
@@ -125,14 +130,16 @@ class Rounds:
 @pytest.fixture(scope="session")
 def rounds(lab, tmp_path_factory):
     directory = tmp_path_factory.mktemp("rounds")
-    environment = {"SMSCHAIN_FLUSH_INTERVAL": "200ms", "SMSCHAIN_ALPHA_WINDOW": str(WINDOW), "SMSCHAIN_BETA_WINDOW": str(WINDOW),
-                   "SMSCHAIN_ALPHA_ANSWER_TIMEOUT": "5s", "SMSCHAIN_BETA_ANSWER_TIMEOUT": "5s"}
+    environment = {"SMSCHAIN_FLUSH_INTERVAL": "200ms", "SMSCHAIN_ALPHA_WINDOW": str(WINDOW), "SMSCHAIN_GAMMA_WINDOW": str(WINDOW),
+                   "SMSCHAIN_ALPHA_ANSWER_TIMEOUT": "5s", "SMSCHAIN_GAMMA_ANSWER_TIMEOUT": "5s",
+                   "SMSCHAIN_GAMMA_RECONNECT": "100ms"}
     knobs = {"throttle_share": 0.03, "retry_after_s": 1, "missing": 0.05, "undelivered_share": 0.1, "twice": 0.1}
     change = [("smschain.yaml", "# report_horizon: 72h", "report_horizon: 2s"),
               ("smschain.yaml", "# group_rows: 500", "group_rows: 10"),
               ("gateways/alpha.yaml", "breaker_pause: 10s", "breaker_pause: 1s")]
     with fixtures.chains(lab, directory) as make:
-        made = Rounds(make(environment=environment, knobs=knobs, change=change, separate_gateways=True), directory)
+        made = Rounds(make(environment=environment, knobs=knobs, change=change, separate_gateways=True,
+                            gateways=("alpha", "gamma")), directory)
         yield made
         # The end of all rounds: everything that was ever sent, killed and started again adds up.
         made.chain.check_invariants(crashes=made.kills, window=2 * WINDOW)
