@@ -9,8 +9,8 @@ import pytest
 from chain import FINAL, ROOT, SMPP, VARIABLES
 
 RULE_OF = {"alpha": "holiday-wishes", "beta": "card-expiring", "kannel": "low-balance", "twilio-like": "policy-renewal",
-           "infobip-like": "overdue-notice", "aliyun-like": "appointment-tomorrow", "adapter-like": "birthday",
-           "gamma": "repayment-reminder", "delta": "order-shipped", "epsilon": "payment-received", "zeta": "contract-activated"}
+           "infobip-like": "repayment-reminder", "aliyun-like": "appointment-tomorrow", "adapter-like": "birthday",
+           "gamma": "overdue-notice", "delta": "order-shipped", "epsilon": "payment-received", "zeta": "contract-activated"}
 WITHOUT_LOGIN = {"alpha", "adapter-like"}
 WINDOW = 50
 GATEWAYS = [g for g in RULE_OF if os.path.exists(os.path.join(ROOT, "conf/gateways", f"{g}.yaml"))]
