@@ -30,7 +30,7 @@ def adapter_of(chain, process, environment):
             self.report_url = f"http://127.0.0.1:{self.port}/report/{NAME}"
             command = [sys.executable, PROGRAM, "--socket", self.socket,
                        "--vendor-url", f"http://127.0.0.1:{chain.gateway.port}/g/{NAME}/send", "--listen",
-                       f"127.0.0.1:{self.port}"]
+                       f"127.0.0.1:{self.port}", "--timeout", "4"]  # a call that hangs is waited for at its end
             super().__init__("adapter", command, environment, os.path.join(chain.dir, "adapter.log"))
 
         def start(self, **more):
