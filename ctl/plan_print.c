@@ -97,11 +97,15 @@ static void print_last(const struct planning *p)
            show_time(p->ledger.last_at_ms, at), show_grouped(p->ledger.last_new, n),
            recipients >= p->ledger.last_new ? "+" : "", show_grouped(recipients - p->ledger.last_new, d));
     if (p->ledger.last) {
-        size_t count = planned_costs(p->ledger.last, then, COUNT_OF(then));
+        size_t before = planned_costs(p->ledger.last, then, COUNT_OF(then));
+        size_t count = planned_costs(p->planned, now, COUNT_OF(now));
         printf("; cost ");
-        show_costs(then, count);
+        show_costs(then, before);
         printf(", now ");
-        show_costs(now, planned_costs(p->planned, now, COUNT_OF(now)));
+        if (p->planned->messages > 0)
+            show_costs(now, count);
+        else
+            printf("nothing");
     }
     putchar('\n');
 }

@@ -46,10 +46,18 @@ void show_planned_line(const struct planned *f)
     struct planned_cost costs[PLANNED_CURRENCIES];
     char n[SHOW_GROUPED_SIZE], m[SHOW_GROUPED_SIZE];
     size_t count = planned_costs(f, costs, COUNT_OF(costs));
+    int64_t unpriced = 0;
 
+    for (size_t i = 0; i < f->gateway_count; i++)
+        unpriced += f->gateways[i].unpriced;
     printf("%s message%s in %s segment%s, ", show_grouped(f->messages, n), f->messages == 1 ? "" : "s",
            show_grouped(f->segments, m), f->segments == 1 ? "" : "s");
-    show_costs(costs, count);
+    if (f->messages > 0)
+        show_costs(costs, count);
+    else
+        printf("no cost");
+    if (unpriced > 0 && count > 0)
+        printf(" and %s segment%s without a price", show_grouped(unpriced, n), unpriced == 1 ? "" : "s");
     if (f->errors > 0)
         printf("; %s row%s cannot be rendered", show_grouped(f->errors, n), f->errors == 1 ? "" : "s");
 }

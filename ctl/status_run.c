@@ -38,6 +38,13 @@ static void print_reasons(const char *why)
     printf("    %s\n", why);
 }
 
+static const char *planned_words(const char *held_by)
+{
+    if (strstr(held_by, "max_recipients"))
+        return "what was read of it would send";
+    return strstr(held_by, "wave") ? "all of it:" : "it would send";
+}
+
 void status_print_held(const struct status *s)
 {
     bool first = true;
@@ -51,9 +58,8 @@ void status_print_held(const struct status *s)
                show_time(db_time_ms(s->runs, i, RUN_SCHEDULED), at));
         first = false;
         print_reasons(db_text(s->runs, i, RUN_WHY));
-        print_planned(s, i,
-                      strstr(db_text(s->runs, i, RUN_HELD_BY), "wave") ? "all of it:" : "it would send");
-        if (!*db_text(s->runs, i, RUN_HELD_BY))
+        print_planned(s, i, planned_words(db_text(s->runs, i, RUN_HELD_BY)));
+        if (strcmp(db_text(s->runs, i, RUN_HELD_BY), "[]") == 0)
             printf("    smschain accept %s, or smschain cancel %s\n", rule, id);
     }
 }
@@ -128,7 +134,7 @@ void status_json_run_more(const struct status *s, int i, struct buf *b)
 {
     const char *planned = db_text(s->runs, i, RUN_PLANNED);
 
-    show_json_text(b, "held_by", db_text(s->runs, i, RUN_HELD_BY));
+    buf_addf(b, ",\"held_by\":%s", db_text(s->runs, i, RUN_HELD_BY)); /* an array of words */
     show_json_text(b, "released_by", db_text(s->runs, i, RUN_RELEASED_BY));
     show_json_time(b, "released_at", db_time_ms(s->runs, i, RUN_RELEASED_AT));
     if (db_big(s->runs, i, RUN_WAVE) == 1) {

@@ -15,6 +15,7 @@
 #include "run_last.sql.h"
 #include "run_lock.sql.h"
 #include "run_look.sql.h"
+#include "run_note.sql.h"
 #include "run_read.sql.h"
 #include "template_seen.sql.h"
 
@@ -458,6 +459,18 @@ int ledger_end(struct ledger *l, const struct planned *planned, struct balance *
     r = outcome(l, "the end of a pass", r);
     *ret_held = holds ? l->held_why.data : NULL;
     return r == 0 && !ours ? LEDGER_NOT_OURS : r;
+}
+
+int ledger_note(struct ledger *l, const struct planned *planned)
+{
+    auto_buf json = {0};
+
+    planned_encode(planned, &json);
+    db_params_clear(l->params);
+    db_add_big(l->params, l->run_id);
+    db_add_int(l->params, l->pass);
+    db_add_text(l->params, json.data);
+    return outcome(l, "a held run's figures", db_run(l->db, &sql_run_note, l->params, NULL));
 }
 
 int ledger_close(struct ledger *l, const char *state, const char *why)

@@ -63,4 +63,6 @@ int must_check ledger_wait(struct ledger *l, struct group_outcome *ret);
  * the run's new state. *ret_held: why it is held, until the ledger's next call; NULL: it is not. */
 int must_check ledger_end(struct ledger *l, const struct planned *planned, struct balance *ret,
                           const char **ret_held);
+/* Reading was stopped (group_outcome.held): what is known of the run by then, for a person. */
+int must_check ledger_note(struct ledger *l, const struct planned *planned);
 int must_check ledger_close(struct ledger *l, const char *state, const char *why);

@@ -90,6 +90,19 @@ static enum run_result missing_column(struct run *r, const char *column)
     return close_run(r, "failed", why);
 }
 
+/* Of a run that is held in the middle a person wants to see as much as is known. It is held without it, too.
+ */
+static void note_so_far(struct run *r)
+{
+    auto_buf why = {0};
+
+    if (planner_add(r->planner, r->answered, r->no, &why) &&
+        ledger_note(r->ledger, planner_planned(r->planner)) != 0)
+        log_warn("a held run's figures are not kept", L_INT("run", r->job->run_id),
+                 L_STR("why", ledger_why(r->ledger)));
+    r->answered = NULL;
+}
+
 /* Waits for the group that is on its way. RUN_ENDED: go on reading; else *ret_stop is set. */
 static enum run_result settle(struct run *r, bool *ret_stop)
 {
@@ -106,6 +119,7 @@ static enum run_result settle(struct run *r, bool *ret_stop)
         log_warn("run is held: more new messages than max_recipients", L_STR("rule", r->job->rule),
                  L_INT("run", r->job->run_id), L_INT("max_recipients", r->rule->max_recipients),
                  L_INT("new", o.rows_new));
+        note_so_far(r);
         return RUN_ENDED;
     }
     if (o.cancelled)

@@ -50,7 +50,8 @@ struct scheduler {
     struct firing *fired; /* FIRING_MAX, of one rule at a time */
     bool synced;          /* the configuration's rules have met their rows */
     uint64_t generation;
-    int64_t house_at, skips_at, partitions_at, history_at, waiting_at, waves_at; /* mono ms: when they are due again */
+    /* mono ms: when they are due again */
+    int64_t house_at, skips_at, partitions_at, history_at, waiting_at, waves_at;
     int64_t figures_at, rows_before;
     struct log_trouble trouble;
 };

@@ -4,8 +4,6 @@ leaves alone, and the rest is decided about once, whoever is killed. What became
 as the batching consumer would write it."""
 import json
 
-import pytest
-
 from test_extract import GROUP_ROWS, PERSONS, extract, numbers  # noqa: F401  (extract: the fixture)
 
 DELIVERED, UNDELIVERED, ACCEPTED, RENDER_ERROR = 90, 80, 30, 43
@@ -100,8 +98,13 @@ def test_over_max_recipients_and_then_by_its_figures(extract):
     extract.start()
     run = ended(extract, 1, 300)
     assert holds(extract, run) == "max_recipients"
+    entered = extract.run(run)["rows_new"]
+    extract.chain.wait_until(lambda: planned(extract, run), 10, "the figures of what was read")
+    assert f"what was read of it would send {entered} messages" in extract.chain.ctl("status", check=False).stdout
     assert "its source is read" in extract.chain.ctl("release", run).stdout
     extract.chain.wait_until(lambda: holds(extract, run) == "approve", 30, "the second hold")
+    assert json.loads(extract.chain.ctl("status", "--run", run, "--json", check=False).stdout)["runs"][0]["held_by"] == ["approve"]
+    assert extract.chain.ctl("status", "--run", 4711, check=False).returncode == 1
     assert extract.run(run)["rows_new"] == 300 and not extract.taken()
     assert planned(extract, run)["messages"] == 300  # those of the first pass, too
     extract.chain.ctl("release", run)
