@@ -117,7 +117,8 @@ void show_json_time(struct buf *b, const char *name, int64_t wall_ms); /* 0: nul
 int must_check dead_take(struct ctl *c);
 
 /* suppress's part: whole files. */
-int must_check suppress_import(struct ctl *c, const char *file, bool skip_bad, const char *scope, const char *reason);
+int must_check suppress_import(struct ctl *c, const char *file, bool skip_bad, const char *scope,
+                               const char *reason);
 int must_check suppress_export(struct ctl *c, const char *file);
 bool suppress_scope(const char *scope); /* is it one? */
 
@@ -128,7 +129,7 @@ char *scram_verifier(const char *password);       /* NULL: not plain ASCII */
 
 /* ---- status: what was read (status.c) and how it is shown (status_print.c) ---- */
 struct status {
-    struct db_result *runs, *states, *services, *counts,
+    struct db_result *runs, *states, *services, *counts, *heartbeats,
         *pauses; /* columns: the .sql files of the same names */
     struct status_queue {
         char name[MQ_QUEUE_SIZE];

@@ -3,6 +3,7 @@
 #include "ctl/ctl.h"
 #include "lib/stop.h"
 #include "status_counts.sql.h"
+#include "status_heartbeats.sql.h"
 #include "status_runs.sql.h"
 #include "status_services.sql.h"
 #include "status_states.sql.h"
@@ -16,6 +17,7 @@ static void status_deinit(struct status *s)
     db_result_free(s->states);
     db_result_free(s->services);
     db_result_free(s->counts);
+    db_result_free(s->heartbeats);
     db_result_free(s->pauses);
     free(s->queues);
     free(s->broker_trouble);
@@ -86,6 +88,8 @@ static int status_read(struct ctl *c, int64_t run, struct status *s)
         code = ctl_sql(c, &sql_status_services, NULL, &s->services);
     if (code == 0)
         code = ctl_sql(c, &sql_status_counts, NULL, &s->counts);
+    if (code == 0)
+        code = ctl_sql(c, &sql_status_heartbeats, NULL, &s->heartbeats);
     if (code == 0)
         code = ctl_sql(c, &sql_control_list, NULL, &s->pauses);
     if (code == 0)

@@ -52,6 +52,23 @@ void status_print_runs(const struct status *s)
         print_run(s, i);
 }
 
+static const char *moment(const struct db_result *r, int row, int column, char out[CLOCK_ISO_SIZE])
+{
+    return db_is_null(r, row, column) ? "never" : clock_iso(db_time_ms(r, row, column), out);
+}
+
+/* Of the last two days, where gateways have them. */
+static void print_heartbeats(const struct db_result *r)
+{
+    char sent[CLOCK_ISO_SIZE], delivered[CLOCK_ISO_SIZE];
+    if (db_rows(r) > 0)
+        printf("\nheartbeats\n");
+    for (int i = 0; i < db_rows(r); i++)
+        printf("  %-24s last sent %.19s  last delivered %.19s  sent %s of %s  delivered %s\n",
+               db_text(r, i, 0), moment(r, i, 4, sent), moment(r, i, 5, delivered), db_text(r, i, 2),
+               db_text(r, i, 1), db_text(r, i, 3));
+}
+
 void status_print(const struct status *s)
 {
     status_print_runs(s);
@@ -72,6 +89,7 @@ void status_print(const struct status *s)
             printf("  %-40s missing: run smschain migrate\n", s->queues[i].name);
         else if (s->queues[i].ready > 0)
             printf("  %-40s %lld\n", s->queues[i].name, (long long)s->queues[i].ready);
+    print_heartbeats(s->heartbeats);
     printf("\ncounts\n ");
     for (size_t i = 0; i < COUNT_OF(count_words); i++)
         printf(" %s %s ", count_words[i], db_text(s->counts, 0, (int)i));
@@ -130,6 +148,29 @@ static void json_services(const struct status *s, struct buf *b)
     }
 }
 
+static void json_moment(struct buf *b, const char *name, const struct db_result *r, int row, int column)
+{
+    char iso[CLOCK_ISO_SIZE];
+    if (db_is_null(r, row, column))
+        buf_addf(b, "\"%s\":null", name);
+    else
+        buf_addf(b, "\"%s\":\"%s\"", name, clock_iso(db_time_ms(r, row, column), iso));
+}
+
+static void json_heartbeats(const struct db_result *r, struct buf *b)
+{
+    for (int i = 0; i < db_rows(r); i++) {
+        buf_add_str(b, i > 0 ? ",{" : "{");
+        json_text(b, "gateway", db_text(r, i, 0));
+        buf_addf(b, ",\"entered\":%s,\"sent\":%s,\"delivered\":%s,", db_text(r, i, 1), db_text(r, i, 2),
+                 db_text(r, i, 3));
+        json_moment(b, "last_sent_at", r, i, 4);
+        buf_add_char(b, ',');
+        json_moment(b, "last_delivered_at", r, i, 5);
+        buf_add_char(b, '}');
+    }
+}
+
 static void json_pauses(const struct status *s, struct buf *b)
 {
     for (int i = 0; i < db_rows(s->pauses); i++) {
@@ -163,7 +204,9 @@ void status_json(const struct status *s)
     buf_add_str(&b, ",\"counts\":{");
     for (size_t i = 0; i < COUNT_OF(count_words); i++)
         buf_addf(&b, "%s\"%s\":%s", i > 0 ? "," : "", count_words[i], db_text(s->counts, 0, (int)i));
-    buf_add_str(&b, "},\"pauses\":[");
+    buf_add_str(&b, "},\"heartbeats\":[");
+    json_heartbeats(s->heartbeats, &b);
+    buf_add_str(&b, "],\"pauses\":[");
     json_pauses(s, &b);
     buf_add_str(&b, "]}\n");
     fwrite(b.data, 1, b.len, stdout);

@@ -7,7 +7,7 @@ SELECT * FROM (
   FROM run AS r JOIN rule AS u ON u.id = r.rule_id
   WHERE ($1::bigint = 0 AND (r.created_at > now() - interval '1 day' OR r.state IN ('new', 'reading', 'held')
                              OR (r.state = 'read' AND r.wave = 1 AND r.wave_wait_ms IS NOT NULL))
-         AND r.origin <> 'test') -- they are nobody's campaign; how many there were is a count of its own
+         AND r.origin NOT IN ('test', 'heartbeat')) -- they are nobody's campaign; how many there were is a count of its own
     OR r.id = $1::bigint
   ORDER BY r.state = 'held' DESC, r.id DESC
   LIMIT 50 + (SELECT count(*) FROM run WHERE state = 'held')

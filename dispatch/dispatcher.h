@@ -53,6 +53,11 @@ struct place {              /* this gateway's place among its dispatchers: a ses
     struct log_trouble refused, stands_by;
 };
 
+struct heartbeat {
+    int64_t submits, idle_since_ms; /* so many were counted when it was idle last; 0: not yet */
+    struct log_trouble trouble;
+};
+
 struct counters {
     int64_t submits, accepted, refused, throttled, retried, not_sent, in_doubt, handed_over, dead;
 };
@@ -136,6 +141,7 @@ struct dispatcher {
     bool probing;
 
     struct counters counters;
+    struct heartbeat heartbeat;
     int64_t rate_from_ms, rate_from_submits, rate_now;
     const char *state;
 };
@@ -221,6 +227,9 @@ void outcome_published(void *arg, struct told *t);
 
 /* hand_over.c */
 void hand_over_turn(struct dispatcher *d, int64_t now_ms);
+
+/* heartbeat.c */
+int heartbeat_turn(struct dispatcher *d, int64_t now_ms); /* < 0: no session */
 
 /* place.c */
 int place_turn(struct dispatcher *d, int64_t now_ms); /* < 0: no session */

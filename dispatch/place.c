@@ -184,6 +184,8 @@ int place_turn(struct dispatcher *d, int64_t now_ms)
         rc = look(d, now_ms);
     if (rc == 0 && !p->held && !d->ending && now_ms >= p->try_ms)
         rc = try_places(d, now_ms);
+    if (rc == 0)
+        rc = heartbeat_turn(d, now_ms);
     if (rc == 0 && figures_write(d->figures, d->db) < 0)
         rc = -ENOTCONN;
     if (rc != 0) {

@@ -78,6 +78,9 @@ bool same_gateway(const struct conf_gateway *a, const struct conf_gateway *b)
         !same_http(&a->http, &b->http) || !same_limits(a, b) || !same_request(&a->request, &b->request) ||
         !same_sign(&a->sign, &b->sign))
         return false;
+    if (a->heartbeat_ms != b->heartbeat_ms || !str(a->heartbeat_number, b->heartbeat_number) ||
+        !str(a->heartbeat_text, b->heartbeat_text))
+        return false;
     if (strcmp(a->driver, "http") != 0 &&
         (!conf_gateway_key_same(a, b, "smpp") || !conf_gateway_key_same(a, b, "adapter") ||
          !conf_gateway_key_same(a, b, "report")))

@@ -359,6 +359,8 @@ struct conf_gateway {
     int64_t retry_base_ms, retry_max_ms;
     int64_t breaker_failures, breaker_pause_ms; /* so many connection failures in a row open it for so long */
     char *sender;
+    int64_t heartbeat_ms;  /* nothing submitted for so long: a message of ours to heartbeat_number; 0: none */
+    char *heartbeat_number, *heartbeat_text;
     struct conf_http http;
     struct conf_sign sign;
     struct conf_smpp smpp;       /* driver smpp */

@@ -178,6 +178,7 @@ void conf_check_gateway(struct conf_checking *k, const struct conf_gateway *g)
                       "dispatchers: expected at most as many as the window (%lld) has places: each needs one",
                       (long long)g->window);
     check_driver_keys(k, g);
+    conf_check_heartbeat(k, g);
     if (!strcmp(g->driver, "http"))
         check_of_http(k, g);
     else if (!strcmp(g->driver, "smpp"))

@@ -200,6 +200,7 @@ void conf_check_request(struct conf_checking *k, const struct conf_request *c, c
                         const char *path, struct conf_request_names *n); /* path: "request" */
 void conf_check_submit(struct conf_checking *k, const struct conf_gateway *g);
 void conf_check_http(struct conf_checking *k, const struct conf_http *h, const char *path); /* path "": the file's own keys */
+void conf_check_heartbeat(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_heartbeat.c */
 void conf_check_prices(struct conf_checking *k, const struct conf_gateway *g); /* conf_prices.c */
 void conf_check_smpp(struct conf_checking *k, const struct conf_gateway *g);   /* conf_check_smpp.c */
 void conf_check_adapter(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_adapter.c */

@@ -22,8 +22,9 @@ NEEDS_THROTTLING = {"dispatch.settled"}
 KILLED_ELSEWHERE = {
     "extract.run_entered",  # only a schedule comes by there: test/service/test_extract.py
     "extract.wave_left", "extract.wave_decided",  # only rules with waves: test/service/test_holds.py
-    # only what comes over a gateway's own link: test/service/test_link.py
+    # only what comes over a gateway's own link, and heartbeats: test/service/test_link.py
     "dispatch.report_taken", "dispatch.report_journalled", "dispatch.report_told",
+    "dispatch.heartbeat_entering", "dispatch.heartbeat_entered",
     # only messages from phones: test/chain/test_inbound.py, test_forward.py
     "consumer.inbound_parted", "consumer.inbound_entered", "consumer.inbound_replied", "consumer.inbound_committed",
     "forward.taken", "forward.posted", "forward.noted",
