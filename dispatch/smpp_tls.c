@@ -102,7 +102,8 @@ struct smpp_tls_link *smpp_tls_link_new(struct smpp_tls *t, int fd, const char *
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->ssl), host);
     } else {
         SSL_set1_host(l->ssl, host);
-        SSL_set_tlsext_host_name(l->ssl, host);
+        (void)SSL_ctrl(l->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                       (void *)(uintptr_t)host); /* its macro drops the const */
     }
     return l;
 }
