@@ -305,8 +305,6 @@ static void print_why(const struct trial *t)
 {
     if (t->line > 0)
         printf("%s, line %d\n", t->gateway->file, t->line);
-    else if (t->lines.len > 0 && t->outcome != OUTCOME_NOT_SENT)
-        printf("what the gateway said over the link, above\n");
     else if (t->sends == 0)
         printf("not a byte of the request has left\n");
     else if (t->over_link)
