@@ -1,7 +1,8 @@
-/* What gateway.h asks of a driver, with a gateway of the test's own on a real socket: what it was sent is
- * counted there. */
+/* What gateway.h asks of a driver, with gateways of the test's own on real sockets, one over HTTP and one
+ * over SMPP: what they were sent is counted there. */
 #include "dispatch/gateway.h"
 #include "lib/clock.h"
+#include "smpp_peer.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -31,7 +32,8 @@ static const struct {
 } pages[] = {
     {"/ok ", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nOK:1"},
     {"/no ", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nERR:21"},
-    {"/echo ", "HTTP/1.1 403 No\r\nContent-Length: 65\r\n\r\nNO:Basic c21zY2hhaW46aHVzaC1odXNoLTA4MTU= hush-hush-0815 k=a%26b1"},
+    {"/echo ", "HTTP/1.1 403 No\r\nContent-Length: 65\r\n\r\nNO:Basic c21zY2hhaW46aHVzaC1odXNoLTA4MTU= "
+               "hush-hush-0815 k=a%26b1"},
     {"/slow-down ", "HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"},
     {"/redirect ", "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n"},
     {"/login ", "HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n"},
@@ -127,7 +129,9 @@ static int server_open(void **state)
         getsockname(server.fd, (struct sockaddr *)&a, &size) < 0)
         return -1;
     server.port = ntohs(a.sin_port);
-    return pthread_create(&server.thread, NULL, server_main, NULL);
+    if (pthread_create(&server.thread, NULL, server_main, NULL) != 0)
+        return -1;
+    return peer_open(state);
 }
 
 static int server_close(void **state)
@@ -135,7 +139,7 @@ static int server_close(void **state)
     (void)state;
     server.end = true;
     pthread_join(server.thread, NULL);
-    return close(server.fd);
+    return close(server.fd) + peer_shut(state);
 }
 
 /* ---- the dispatcher's side ---- */
@@ -189,7 +193,10 @@ static struct conf_answer answers[] = {
      .is = ANSWER_REFUSED,
      .reason = (char[]){"match"}},
     {.status = (char[]){"429"}, .is = ANSWER_THROTTLED},
-    {.status = (char[]){"403"}, .match = (char[]){"^NO:(.*)$"}, .is = ANSWER_RETRY, .reason = (char[]){"match"}},
+    {.status = (char[]){"403"},
+     .match = (char[]){"^NO:(.*)$"},
+     .is = ANSWER_RETRY,
+     .reason = (char[]){"match"}},
 };
 
 struct lot { /* a gateway that is open */
@@ -214,12 +221,34 @@ static void open_it(struct lot *l, const char *driver, const struct str_list *se
     seen = (struct seen){0};
 }
 
+static void prepare_smpp(struct conf_smpp *c, uint16_t port)
+{
+    static char address[64], *addresses[] = {address}, us[] = "us", password[] = "hush-hush", none[] = "";
+    snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+    *c = (struct conf_smpp){.address = {.items = addresses, .count = 1},
+                            .system_id = us,
+                            .password = password,
+                            .system_type = none,
+                            .service_type = none,
+                            .binds = 1,
+                            .source_ton = -1,
+                            .source_npi = -1,
+                            .dest_ton = 1,
+                            .dest_npi = 1,
+                            .segments_max = 10,
+                            .enquire_link_ms = 30000,
+                            .dead_after_ms = 60000,
+                            .bind_timeout_ms = 2000,
+                            .reconnect_base_ms = 5,
+                            .reconnect_max_ms = 20};
+}
+
 static void lot_prepare(struct lot *l, const char *method, uint16_t port)
 {
-    *l = (struct lot){.conf = {.name = (char[]){"test"},
-                               .connect_timeout_ms = 2000,
-                               .answer_timeout_ms = 700,
-                               .sender = (char[]){""}}};
+    static char name[] = "test", sender[] = "";
+    *l = (struct lot){
+        .conf = {.name = name, .connect_timeout_ms = 2000, .answer_timeout_ms = 700, .sender = sender}};
+    prepare_smpp(&l->conf.smpp, port);
     snprintf(l->url, sizeof(l->url), "http://127.0.0.1:%u/{{ text }}", port);
     snprintf(l->method, sizeof(l->method), "%s", method);
     snprintf(l->body, sizeof(l->body), "%s", strcmp(method, "POST") == 0 ? "n={{ number }}" : "");
@@ -254,12 +283,8 @@ static void send_one(struct lot *l, const char *path)
     struct gateway_request *r = xcalloc(1, sizeof(*r) + sizeof(r->items[0]));
     r->claimed_mono_ms = clock_mono_ms();
     r->count = 1;
-    r->items[0] = (struct gateway_item){.number = 491711234567,
-                                        .text = path,
-                                        .sender = "",
-                                        .encoding = "",
-                                        .segments = 1,
-                                        .seq_id = "1.1.1"};
+    r->items[0] = (struct gateway_item){
+        .number = 491711234567, .text = path, .sender = "", .encoding = "", .segments = 1, .seq_id = "1.1.1"};
     seen.in_send = true;
     l->driver->send(l->g, r);
     seen.in_send = false;
@@ -279,67 +304,86 @@ static void exchange(struct lot *l, const char *path)
 
 /* ---- one set of tests, over every driver and method ---- */
 
-static const char *const drivers[] = {"http"};
-static const char *const methods[] = {"GET", "POST"};
+static const struct side {
+    const char *driver, *method;
+    const uint16_t *port;
+    _Atomic int *requests, *bytes, *connections;
+    bool keeps_link; /* its connection is there before a message, and again after it was lost */
+} sides[] = {
+    {"http", "GET", &server.port, &server.requests, &server.bytes, &server.connections, false},
+    {"http", "POST", &server.port, &server.requests, &server.bytes, &server.connections, false},
+    {"smpp", "", &peer.port, &peer.submits, &peer.bytes, &peer.connections, true},
+};
 
 static const struct {
     const char *path;
     enum outcome outcome;
-    const char *reason;
+    const char *reason, *smpp_reason; /* NULL: any */
+    bool http_only;
 } cases[] = {
-    {"ok", OUTCOME_ACCEPTED, ""},
-    {"no", OUTCOME_REFUSED, "21"},
-    {"slow-down", OUTCOME_RETRY, "429"},
-    {"redirect", OUTCOME_IN_DOUBT, "answer_unknown"},
-    {"login", OUTCOME_IN_DOUBT, "answer_unknown"},
-    {"half", OUTCOME_IN_DOUBT, "connection_lost"},
-    {"strange", OUTCOME_IN_DOUBT, NULL},
-    {"big", OUTCOME_IN_DOUBT, "answer_too_big"},
-    {"close", OUTCOME_IN_DOUBT, "connection_lost"},
-    {"hang", OUTCOME_IN_DOUBT, "answer_timeout"},
+    {"ok", OUTCOME_ACCEPTED, "", "", false},
+    {"no", OUTCOME_REFUSED, "21", "ESME_RINVDSTADR", false},
+    {"slow-down", OUTCOME_RETRY, "429", "ESME_RTHROTTLED", false},
+    {"redirect", OUTCOME_IN_DOUBT, "answer_unknown", NULL, true},
+    {"login", OUTCOME_IN_DOUBT, "answer_unknown", NULL, true},
+    {"half", OUTCOME_IN_DOUBT, "connection_lost", "connection_lost", false},
+    {"strange", OUTCOME_IN_DOUBT, NULL, "connection_lost", false},
+    {"big", OUTCOME_IN_DOUBT, "answer_too_big", NULL, true},
+    {"close", OUTCOME_IN_DOUBT, "connection_lost", "connection_lost", false},
+    {"hang", OUTCOME_IN_DOUBT, "answer_timeout", "answer_timeout", false},
 };
+
+static void check_case(const struct side *side, size_t i)
+{
+    struct lot l;
+    bool smpp = side->keeps_link;
+    const char *reason = smpp ? cases[i].smpp_reason : cases[i].reason;
+    lot_open(&l, side->driver, side->method, *side->port);
+    exchange(&l, "ok");
+    int before = *side->requests, connections = *side->connections;
+    seen.first_bytes = 0;
+    exchange(&l, cases[i].path);
+    if (seen.outcome != cases[i].outcome || (reason != NULL && strcmp(seen.reason, reason) != 0))
+        fail_msg("%s %s %s: %s %s", side->driver, side->method, cases[i].path, outcome_word(seen.outcome),
+                 seen.reason);
+    assert_int_equal(*side->requests, before + 1);
+    /* It was kept alive; to repeat a request libcurl opens another, and gets no further. */
+    if (!smpp)
+        assert_int_equal(*side->connections, connections + (strcmp(cases[i].path, "close") == 0));
+    assert_int_equal(seen.first_bytes, 1);
+    if (!smpp)
+        assert_null(strcasestr(server.last, "expect:"));
+    if (strcmp(cases[i].path, "slow-down") == 0)
+        assert_true(seen.throttled && seen.retry_after_ms == (smpp ? -1 : 7000));
+    l.driver->close(l.g);
+}
 
 /* Each on a connection that was used before, where libcurl would send again: the gateway sees one request. */
 static void test_answers(void **state)
 {
-    struct lot l;
     (void)state;
-    for (size_t d = 0; d < COUNT_OF(drivers); d++)
-        for (size_t m = 0; m < COUNT_OF(methods); m++)
-            for (size_t i = 0; i < COUNT_OF(cases); i++) {
-                lot_open(&l, drivers[d], methods[m], server.port);
-                exchange(&l, "ok");
-                int before = server.requests, connections = server.connections;
-                seen.first_bytes = 0;
-                exchange(&l, cases[i].path);
-                if (seen.outcome != cases[i].outcome ||
-                    (cases[i].reason != NULL && strcmp(seen.reason, cases[i].reason) != 0))
-                    fail_msg("%s %s: %s %s", methods[m], cases[i].path, outcome_word(seen.outcome),
-                             seen.reason);
-                assert_int_equal(server.requests, before + 1);
-                /* It was kept alive; to repeat a request libcurl opens another, and gets no further. */
-                assert_int_equal(server.connections, connections + (strcmp(cases[i].path, "close") == 0));
-                assert_int_equal(seen.first_bytes, 1);
-                assert_null(strcasestr(server.last, "expect:"));
-                if (strcmp(cases[i].path, "slow-down") == 0)
-                    assert_true(seen.throttled && seen.retry_after_ms == 7000);
-                l.driver->close(l.g);
-            }
+    for (size_t d = 0; d < COUNT_OF(sides); d++)
+        for (size_t i = 0; i < COUNT_OF(cases); i++)
+            if (!(cases[i].http_only && sides[d].keeps_link))
+                check_case(&sides[d], i);
 }
 
 static void test_not_a_byte(void **state)
 {
     struct lot l;
     (void)state;
-    for (size_t m = 0; m < COUNT_OF(methods); m++) {
-        lot_open(&l, "http", methods[m], server.port);
-        int before = server.bytes;
+    for (size_t d = 0; d < COUNT_OF(sides); d++) {
+        const struct side *side = &sides[d];
+        lot_open(&l, side->driver, side->method, *side->port);
+        if (side->keeps_link)
+            exchange(&l, "ok"); /* the bind has bytes, too */
+        int before = *side->bytes;
         seen.refuse_first_byte = true;
         exchange(&l, "ok");
         assert_int_equal(seen.outcome, OUTCOME_NOT_SENT);
         assert_string_equal(seen.reason, "claim_too_old");
         assert_false(seen.unreachable);
-        assert_int_equal(server.bytes, before);
+        assert_int_equal(*side->bytes, before);
         seen.refuse_first_byte = false;
         exchange(&l, "ok");
         assert_int_equal(seen.outcome, OUTCOME_ACCEPTED);
@@ -357,15 +401,17 @@ static void test_no_connection(void **state)
     (void)state;
     assert_int_equal(bind(bound, (struct sockaddr *)&a, size), 0);
     assert_int_equal(getsockname(bound, (struct sockaddr *)&a, &size), 0);
-    lot_open(&l, "http", "GET", ntohs(a.sin_port));
-    exchange(&l, "ok");
-    assert_int_equal(seen.outcome, OUTCOME_NOT_SENT);
-    assert_true(seen.unreachable);
-    assert_int_equal(seen.first_bytes, 0);
-    l.driver->probe(l.g);
-    turn_until(&l, &seen.probes, 1);
-    assert_false(seen.probe_connected);
-    l.driver->close(l.g);
+    for (size_t d = 0; d < COUNT_OF(sides); d++) {
+        lot_open(&l, sides[d].driver, sides[d].method, ntohs(a.sin_port));
+        exchange(&l, "ok");
+        assert_int_equal(seen.outcome, OUTCOME_NOT_SENT);
+        assert_true(seen.unreachable);
+        assert_int_equal(seen.first_bytes, 0);
+        l.driver->probe(l.g);
+        turn_until(&l, &seen.probes, 1);
+        assert_false(seen.probe_connected);
+        l.driver->close(l.g);
+    }
 }
 
 static void test_probe_sends_nothing(void **state)
@@ -426,20 +472,23 @@ static void test_close_answers_what_is_open(void **state)
 {
     struct lot l;
     (void)state;
-    lot_open(&l, "http", "GET", server.port);
-    int before = server.requests;
-    send_one(&l, "hang");
-    turn_until(&l, &seen.first_bytes, 1);
-    while (server.requests == before) /* or the server counts it while the next test is at work */
-        l.driver->turn(l.g);
-    l.driver->close(l.g);
-    assert_int_equal(seen.answers, 1);
-    assert_int_equal(seen.outcome, OUTCOME_IN_DOUBT);
-    lot_open(&l, "http", "GET", server.port);
-    send_one(&l, "ok");
-    l.driver->close(l.g); /* before anything was done */
-    assert_int_equal(seen.answers, 1);
-    assert_int_equal(seen.outcome, OUTCOME_NOT_SENT);
+    for (size_t d = 0; d < COUNT_OF(sides); d++) {
+        const struct side *side = &sides[d];
+        lot_open(&l, side->driver, side->method, *side->port);
+        int before = *side->requests;
+        send_one(&l, "hang");
+        turn_until(&l, &seen.first_bytes, 1);
+        while (*side->requests == before) /* or the server counts it while the next test is at work */
+            l.driver->turn(l.g);
+        l.driver->close(l.g);
+        assert_int_equal(seen.answers, 1);
+        assert_int_equal(seen.outcome, OUTCOME_IN_DOUBT);
+        lot_open(&l, side->driver, side->method, *side->port);
+        send_one(&l, "ok");
+        l.driver->close(l.g); /* before anything was done */
+        assert_int_equal(seen.answers, 1);
+        assert_int_equal(seen.outcome, OUTCOME_NOT_SENT);
+    }
 }
 
 /* Many at once, more than the window is wide: each answered once, none sent twice. */
@@ -447,17 +496,19 @@ static void test_many(void **state)
 {
     struct lot l;
     (void)state;
-    lot_open(&l, "http", "POST", server.port);
-    int before = server.requests;
-    for (int round = 0; round < 50; round++) {
-        for (int i = 0; i < 10; i++)
-            send_one(&l, "ok");
-        turn_until(&l, &seen.answers, (round + 1) * 10);
+    for (size_t d = 1; d < COUNT_OF(sides); d++) {
+        lot_open(&l, sides[d].driver, sides[d].method, *sides[d].port);
+        int before = *sides[d].requests;
+        for (int round = 0; round < 50; round++) {
+            for (int i = 0; i < 10; i++)
+                send_one(&l, "ok");
+            turn_until(&l, &seen.answers, (round + 1) * 10);
+        }
+        assert_int_equal(seen.answers, 500);
+        assert_int_equal(seen.first_bytes, 500);
+        assert_int_equal(*sides[d].requests, before + 500);
+        l.driver->close(l.g);
     }
-    assert_int_equal(seen.answers, 500);
-    assert_int_equal(seen.first_bytes, 500);
-    assert_int_equal(server.requests, before + 500);
-    l.driver->close(l.g);
 }
 
 int main(void)
