@@ -66,9 +66,9 @@ const struct ctl_command ctl_commands[] = {
      "(smschain accept RULE), 4 database not reachable, 5 bad configuration.\n"},
     {"status", cmd_status, "where everything stands",
      " [--run RUN] [--json] [--watch]\n"
-     "Runs of the last day with their balance and the states of their messages; for each held run why, and what it\n"
-     "would send and cost; for each run in waves how its first wave stands; services, queues, and what waits for a\n"
-     "person.\n"
+     "Runs of the last day with their balance and the states of their messages (in part: one segment has failed,\n"
+     "others have arrived or may arrive); for each held run why, and what it would send and cost; for each run in\n"
+     "waves how its first wave stands; services, queues, and what waits for a person.\n"
      "  --run     that run alone, with its messages and cost by gateway and its render errors\n"
      "  --json    one object\n"
      "  --watch   every second until Ctrl-C\n"
@@ -115,9 +115,8 @@ const struct ctl_command ctl_commands[] = {
     {"resolve", cmd_resolve, "list what is in doubt, or settle one message by what a person knows",
      " [--json]\n"
      "       smschain resolve SEQ_ID delivered | undelivered | rejected | unknown  [--note TEXT]\n"
-     "Without arguments: every message in doubt. With them: its final state is told to the chain, in the "
-     "name of\n"
-     "a person. It is never sent again, whatever is said here.\n"
+     "Without arguments: every message in doubt, of one in parts every segment that is. With them:\n"
+     "its final state is told to the chain, in the name of a person. It is never sent again, whatever is said here.\n"
      "Example:\n"
      "  smschain resolve 173242361217025.1.1 delivered --note \"ticket 4711\"\n"
      "Exit codes: 0 nothing is in doubt, or settled (it shows within flush_interval), 1 not in doubt, 2 "

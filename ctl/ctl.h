@@ -171,8 +171,10 @@ enum status_count_column {
     COUNT_OUTBOX_LATER,
     COUNT_HELD_RULES,
     COUNT_DEAD,
-    COUNT_TESTS
+    COUNT_TESTS,
+    COUNT_PARTIAL
 };
+#define STATUS_PARTIAL (-1) /* in place of a state: messages in parts that have failed in part */
 int64_t status_state_count(const struct status *s, int64_t run_id,
                            int state); /* messages of that run in that state */
 void status_print(const struct status *s);

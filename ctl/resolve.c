@@ -54,18 +54,23 @@ static int find_in_doubt(struct ctl *c, const struct seq_id *id, struct db_resul
 {
     auto_params p = db_params_new();
     db_add_big(p, id->sms_id);
+    db_add_int(p, id->segment);
     int code = ctl_sql(c, &sql_message_state, p, ret);
     if (code != 0)
         return code;
     if (db_rows(*ret) == 0)
         return ctl_fail(EXIT_REFUSED, "no message %lld", (long long)id->sms_id);
-    enum state s = (enum state)db_big(*ret, 0, 0);
+    if (db_is_null(*ret, 0, 0) && id->segment > db_big(*ret, 0, 4))
+        return ctl_fail(EXIT_REFUSED, "message %lld has no segment %d but %s", (long long)id->sms_id,
+                        id->segment, db_text(*ret, 0, 4));
+    auto_free char *what = db_big(*ret, 0, 4) > 1
+                               ? xasprintf("segment %d of message %lld", id->segment, (long long)id->sms_id)
+                               : xasprintf("message %lld", (long long)id->sms_id);
+    enum state s = (enum state)db_big(*ret, 0, 0); /* null: nothing was told of it */
     if (s != STATE_IN_DOUBT)
-        return ctl_fail(EXIT_REFUSED, "message %lld is not in doubt but %s", (long long)id->sms_id,
-                        state_word(s));
+        return ctl_fail(EXIT_REFUSED, "%s is not in doubt but %s", what, state_word(s));
     if (db_big(*ret, 0, 1) != id->attempt)
-        return ctl_fail(EXIT_REFUSED, "in doubt is attempt %s of message %lld", db_text(*ret, 0, 1),
-                        (long long)id->sms_id);
+        return ctl_fail(EXIT_REFUSED, "in doubt is attempt %s of %s", db_text(*ret, 0, 1), what);
     return 0;
 }
 

@@ -13,7 +13,7 @@ static const char *const count_words[] = {
     [COUNT_GIVEN_UP] = "given_up",     [COUNT_QUARANTINE] = "quarantined_today",
     [COUNT_OUTBOX_DUE] = "outbox_due", [COUNT_OUTBOX_LATER] = "outbox_later",
     [COUNT_HELD_RULES] = "held_rules", [COUNT_DEAD] = "dead",
-    [COUNT_TESTS] = "tests_today"};
+    [COUNT_TESTS] = "tests_today",     [COUNT_PARTIAL] = "partial_today"};
 
 /* Messages that nothing was told of yet. */
 static int64_t queued(const struct status *s, int run)
@@ -39,6 +39,9 @@ static void print_run(const struct status *s, int i)
         if (n != 0)
             printf("  %s %lld", state_word(states[k]), (long long)n);
     }
+    int64_t partial = status_state_count(s, db_big(r, i, RUN_ID), STATUS_PARTIAL);
+    if (partial != 0)
+        printf("  (%lld of these in part)", (long long)partial);
     if (*db_text(r, i, RUN_WHY) != '\0' && strcmp(db_text(r, i, RUN_STATE), "held") != 0)
         printf("  (%s)", db_text(r, i, RUN_WHY));
     putchar('\n');
@@ -132,7 +135,8 @@ static void json_run(const struct status *s, int i, struct buf *b)
     for (size_t k = 0; k < COUNT_OF(states); k++)
         buf_addf(b, ",\"%s\":%lld", state_word(states[k]),
                  (long long)status_state_count(s, db_big(s->runs, i, RUN_ID), states[k]));
-    buf_add_str(b, "}}");
+    buf_addf(b, "},\"partial\":%lld}",
+             (long long)status_state_count(s, db_big(s->runs, i, RUN_ID), STATUS_PARTIAL));
 }
 
 static void json_services(const struct status *s, struct buf *b)

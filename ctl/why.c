@@ -4,6 +4,7 @@
 #include "suppress_find.sql.h"
 #include "why_messages.sql.h"
 #include "why_runs.sql.h"
+#include "why_segments.sql.h"
 #include "why_skips.sql.h"
 #include "why_story.sql.h"
 #include <stdio.h>
@@ -19,13 +20,29 @@ struct choice {
 
 static void why_deinit(struct why *w)
 {
-    for (int i = 0; w->stories != NULL && i < db_rows(w->messages); i++)
+    for (int i = 0; w->stories != NULL && i < db_rows(w->messages); i++) {
         db_result_free(w->stories[i]);
+        db_result_free(w->segments[i]);
+    }
     free(w->stories);
+    free(w->segments);
     db_result_free(w->suppressed);
     db_result_free(w->messages);
     db_result_free(w->skips);
     db_result_free(w->runs);
+}
+
+static int read_story(struct ctl *c, struct why *w, int i)
+{
+    auto_params p = db_params_new();
+    auto_params q = db_params_new();
+    db_add_big(p, db_big(w->messages, i, M_SMS_ID));
+    int code = ctl_sql(c, &sql_why_story, p, &w->stories[i]);
+    if (code != 0 || db_big(w->messages, i, M_PARTS) <= 1)
+        return code;
+    db_add_big(q, db_big(w->messages, i, M_SMS_ID));
+    db_add_int(q, (int32_t)db_big(w->messages, i, M_PARTS));
+    return ctl_sql(c, &sql_why_segments, q, &w->segments[i]);
 }
 
 static int read_messages(struct ctl *c, const struct choice *a, struct why *w)
@@ -41,11 +58,9 @@ static int read_messages(struct ctl *c, const struct choice *a, struct why *w)
     if (code == 0)
         code = ctl_sql(c, &sql_why_messages, q, &w->messages);
     w->stories = xcalloc((size_t)db_rows(w->messages) + 1, sizeof(*w->stories));
-    for (int i = 0; code == 0 && i < db_rows(w->messages); i++) {
-        auto_params s = db_params_new();
-        db_add_big(s, db_big(w->messages, i, M_SMS_ID));
-        code = ctl_sql(c, &sql_why_story, s, &w->stories[i]);
-    }
+    w->segments = xcalloc((size_t)db_rows(w->messages) + 1, sizeof(*w->segments));
+    for (int i = 0; code == 0 && i < db_rows(w->messages); i++)
+        code = read_story(c, w, i);
     return code;
 }
 

@@ -20,9 +20,11 @@ enum why_message { /* columns of why_messages.sql */
     M_PUBLISH,
     M_CONTROLS,
     M_OUTBOX_DUE,
-    M_WAITS_FOR_WAVE
+    M_WAITS_FOR_WAVE,
+    M_PARTS
 };
-enum why_story { S_AT, S_WHAT, S_ATTEMPT, S_GATEWAY, S_DETAIL, S_STATE };                             /* why_story.sql */
+enum why_story { S_AT, S_WHAT, S_ATTEMPT, S_GATEWAY, S_DETAIL, S_STATE, S_SEGMENT };                  /* why_story.sql */
+enum why_segment { G_SEGMENT, G_STATE, G_ATTEMPT, G_GATEWAY, G_REASON, G_CHANGED };                    /* why_segments.sql */
 enum why_skip { K_RUN, K_RULE, K_SCHEDULED, K_KIND, K_REASON, K_FIRST_RUN, K_SMS_ID, K_STATE, K_SAME }; /* why_skips.sql */
 enum why_run {                                                                               /* why_runs.sql */
     R_ID,
@@ -43,6 +45,7 @@ struct why {
     const char *rule;         /* asked for; "" any */
     struct db_result *suppressed, *messages, *skips, *runs;
     struct db_result **stories; /* beside the messages' rows */
+    struct db_result **segments; /* the same; NULL: it goes whole */
 };
 
 /* "conf/rules/x.yaml:7", where the rule's SQL begins; the rule's name alone where it is not configured. Caller frees. */

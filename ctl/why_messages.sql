@@ -14,7 +14,8 @@ SELECT m.sms_id, m.run_id, u.name, r.scheduled_at, m.created_at, m.valid_until, 
      WHERE o.published_at IS NULL AND strpos(o.body, '"sms_id":' || m.sms_id || ',') > 0) END,
   m.state = 0 AND r.state = 'read' AND r.publish AND r.wave = 1 AND r.wave_wait_ms IS NOT NULL
     AND EXISTS (SELECT FROM outbox AS o WHERE o.run_id = r.id AND o.wave > r.wave AND o.published_at IS NULL
-                AND strpos(o.body, '"sms_id":' || m.sms_id || ',') > 0)
+                AND strpos(o.body, '"sms_id":' || m.sms_id || ',') > 0),
+  m.parts
 FROM message AS m
 JOIN run AS r ON r.id = m.run_id
 JOIN rule AS u ON u.id = r.rule_id

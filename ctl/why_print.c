@@ -26,14 +26,30 @@ static void print_suppressed(const struct why *w)
         printf("suppressed  no\n");
 }
 
-static void print_story(const struct db_result *s)
+static void print_segments(const struct db_result *s)
+{
+    for (int i = 0; i < db_rows(s); i++) {
+        char at[SHOW_TIME_SIZE];
+        auto_free char *reason = masked(db_text(s, i, G_REASON));
+        printf("    segment %s of %d  %-12s", db_text(s, i, G_SEGMENT), db_rows(s),
+               state_word((enum state)db_big(s, i, G_STATE)));
+        if (!db_is_null(s, i, G_CHANGED))
+            printf(" %s  %s%s%s", show_time(db_time_ms(s, i, G_CHANGED), at), db_text(s, i, G_GATEWAY),
+                   *reason != '\0' ? ": " : "", reason);
+        putchar('\n');
+    }
+}
+
+static void print_story(const struct db_result *s, bool parts)
 {
     for (int i = 0; i < db_rows(s); i++) {
         char at[SHOW_TIME_SIZE];
         auto_free char *detail = masked(db_text(s, i, S_DETAIL)), *what = why_story_what(s, i);
         printf("    %s  ", show_time(db_time_ms(s, i, S_AT), at));
         int used = 25 + printf("%s %s", what, db_text(s, i, S_GATEWAY));
-        if (db_big(s, i, S_ATTEMPT) > 1)
+        if (parts)
+            used += printf(" (segment %s, attempt %s)", db_text(s, i, S_SEGMENT), db_text(s, i, S_ATTEMPT));
+        else if (db_big(s, i, S_ATTEMPT) > 1)
             used += printf(" (attempt %s)", db_text(s, i, S_ATTEMPT));
         if (*detail != '\0') {
             printf(": ");
@@ -56,7 +72,9 @@ static void print_messages(const struct why *w)
         printf("\n    %s\n", place);
         if (*because != '\0')
             printf("    because %s\n", because);
-        print_story(w->stories[i]);
+        if (w->segments[i] != NULL)
+            print_segments(w->segments[i]);
+        print_story(w->stories[i], w->segments[i] != NULL);
     }
     if (db_rows(m) == 0)
         printf("none\n");
@@ -109,6 +127,23 @@ static void next_object(struct buf *b, int i)
     buf_add_str(b, i > 0 ? ",{" : "{");
 }
 
+static void json_segments(const struct db_result *s, struct buf *b)
+{
+    buf_add_str(b, ",\"segments\":[");
+    for (int i = 0; s != NULL && i < db_rows(s); i++) {
+        auto_free char *reason = masked(db_text(s, i, G_REASON));
+        next_object(b, i);
+        show_json_big(b, "segment", db_big(s, i, G_SEGMENT));
+        show_json_text(b, "state", state_word((enum state)db_big(s, i, G_STATE)));
+        show_json_big(b, "attempt", db_big(s, i, G_ATTEMPT));
+        show_json_text(b, "gateway", db_text(s, i, G_GATEWAY));
+        show_json_text(b, "reason", reason);
+        show_json_time(b, "changed_at", db_time_ms(s, i, G_CHANGED));
+        buf_add_char(b, '}');
+    }
+    buf_add_char(b, ']');
+}
+
 static void json_message(const struct why *w, int i, struct buf *b)
 {
     const struct db_result *m = w->messages, *s = w->stories[i];
@@ -126,12 +161,15 @@ static void json_message(const struct why *w, int i, struct buf *b)
     show_json_text(b, "gateway", db_text(m, i, M_GATEWAY));
     show_json_text(b, "reason", db_text(m, i, M_REASON));
     show_json_text(b, "because", because);
+    json_segments(w->segments[i], b);
     buf_add_str(b, ",\"story\":[");
     for (int k = 0; k < db_rows(s); k++) {
         auto_free char *detail = masked(db_text(s, k, S_DETAIL)), *what = why_story_what(s, k);
         next_object(b, k);
         show_json_time(b, "at", db_time_ms(s, k, S_AT));
         show_json_text(b, "what", what);
+        if (w->segments[i] != NULL)
+            show_json_big(b, "segment", db_big(s, k, S_SEGMENT));
         show_json_big(b, "attempt", db_big(s, k, S_ATTEMPT));
         show_json_text(b, "gateway", db_text(s, k, S_GATEWAY));
         show_json_text(b, "detail", detail);

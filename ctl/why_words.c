@@ -45,6 +45,11 @@ char *why_message_because(const struct why *w, int i)
     case STATE_SUBMITTED:
         return waits_for(w, i);
     case STATE_IN_DOUBT:
+        if (db_big(m, i, M_PARTS) > 1)
+            return xasprintf(
+                "segments of it may have been sent (%s); reports or a person settle them: smschain resolve "
+                "lists them",
+                reason);
         return xasprintf(
             "it may have been sent (%s); a report or a person settles it: smschain resolve %s.1.%s STATE",
             reason, db_text(m, i, M_SMS_ID), db_text(m, i, M_ATTEMPT));
@@ -62,6 +67,9 @@ char *why_message_because(const struct why *w, int i)
     case STATE_REJECTED:
     case STATE_UNDELIVERED:
     case STATE_EXPIRED:
+        if (strncmp(reason, "partial:", 8) == 0)
+            return xasprintf("a segment of it has failed (%s), and others have arrived or may arrive",
+                             reason + 8);
         return xstrdup(reason);
     case STATE_ACCEPTED:
     case STATE_DELIVERED:

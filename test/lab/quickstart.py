@@ -180,6 +180,12 @@ class Work:
                               (self.first_run, self.last_run, self.last_run))
         return {STATES[state]: count for state, count in rows if count}
 
+    def partial(self):
+        """Messages in segments of which one has failed, while others have arrived or may arrive."""
+        return self.chain.value("SELECT coalesce(sum(s.count), 0)::bigint FROM stats s JOIN word w ON w.id = s.reason "
+                                "WHERE s.run_id >= %s AND (%s::bigint IS NULL OR s.run_id <= %s) AND starts_with(w.word, 'partial:')",
+                                (self.first_run, self.last_run, self.last_run))
+
     def end(self, moment, look):
         """What comes after this look is not this call's work."""
         counters = self.chain.counters()
@@ -224,7 +230,7 @@ class Work:
         out["other"] = new - sum(out[s] for s in shown)
         out.update(gateway_submits=submits - self.submits_before, gateway_segments=segments - self.segments_before,
                    gateway_duplicates=duplicates - self.duplicates_before,
-                   parked=self.chain.value("SELECT count(*) FROM parked"), seconds=seconds,
+                   partial=self.partial(), parked=self.chain.value("SELECT count(*) FROM parked"), seconds=seconds,
                    messages_per_s=round(new / seconds, 1) if new and seconds else 0)
         return out
 
@@ -290,8 +296,10 @@ def show_balance(work):
         by_schedule = "" if r["id"] in work.own.values() else ", by schedule"
         show_row(r, r["id"], ("holds" if holds else "DOES NOT HOLD") + by_schedule)
     own = [r for r in work.runs() if r["id"] in work.own.values()]
-    show_row({"rule": "together", "gone": sum(r["gone"] for r in own), **work.figures()}, "",
-             "  ".join(f"{s} {c}" for s, c in sorted(work.states().items())))
+    figures = work.figures()
+    show_row({"rule": "together", "gone": sum(r["gone"] for r in own), **figures}, "",
+             "  ".join(f"{s} {c}" for s, c in sorted(work.states().items()))
+             + (f"  ({figures['partial']} of these in part)" if figures["partial"] else ""))
 
 
 def show_places(chain):

@@ -282,6 +282,72 @@ def test_accept_database(migrated):
     assert re.search("history lost", migrated.value("SELECT held_why FROM rule WHERE name = 'contract-activated'"))
 
 
+def enter_parts(chain, sms_id, *segments):
+    """A message in parts: (state, attempt, settled) each; state 0: nothing told, attempt 0: no claim."""
+    chain.sql("UPDATE message SET parts = %s WHERE sms_id = %s", (len(segments), sms_id))
+    for n, (state, attempt, settled) in enumerate(segments, 1):
+        if state:
+            chain.sql("INSERT INTO segment SELECT sms_id, %s, %s, %s, (SELECT id FROM word WHERE word = 'beta'), 0, now() FROM message "
+                      "WHERE sms_id = %s", (n, attempt, state, sms_id))
+        if attempt:
+            chain.sql("INSERT INTO claim (sms_id, segment, attempt, kind, settled, gateway, owner, claimed_at, parts, way) "
+                      "VALUES (%s, %s, %s, 0, %s, (SELECT id FROM word WHERE word = 'beta'), 5, now(), %s, 1)",
+                      (sms_id, n, attempt, settled, len(segments)))
+
+
+def test_messages_in_parts(migrated):
+    """What operators see and say of them: each segment has its own attempt, its own claim and its own state."""
+    doubt, retry, released, failed, again, going = ids = enter_messages(
+        migrated, (20, 2), (10, 1), (10, 1), (80, 1), (20, 1), (10, 1))
+    enter_parts(migrated, doubt, (90, 1, 0), (20, 2, 0), (20, 1, 0))
+    enter_parts(migrated, retry, (30, 1, 0), (10, 1, 3))
+    enter_parts(migrated, released, (10, 1, 1), (0, 1, 1))
+    enter_parts(migrated, failed, (80, 1, 0), (90, 1, 0))
+    enter_parts(migrated, again, (20, 1, 4), (30, 1, 0))
+    enter_parts(migrated, going, (90, 1, 0), (10, 1, 0))
+    run = migrated.value("SELECT run_id FROM message LIMIT 1")
+    migrated.sql("INSERT INTO word (kind, word) VALUES ('reason', 'partial:UNDELIV')")
+    for table in ("message", "stats"):
+        migrated.sql(f"UPDATE {table} SET reason = (SELECT id FROM word WHERE word = 'partial:UNDELIV') WHERE state = 80")
+    migrated.sql("UPDATE run SET rows_new = %s", (len(ids),))
+
+    listed = [json.loads(line) for line in ctl(migrated, "resolve", "--json").stdout.splitlines()]
+    assert [r["seq_id"] for r in listed] == [f"{doubt}.2.2", f"{doubt}.3.1", f"{again}.1.1"]
+    for seq_id, why in ((f"{doubt}.1.1", "segment 1 .* not in doubt but delivered"), (f"{doubt}.4.1", "no segment 4 but 3"),
+                        (f"{doubt}.2.1", "in doubt is attempt 2 of segment 2"), (f"{released}.2.1", "not in doubt but queued")):
+        done = ctl(migrated, "resolve", seq_id, "delivered")
+        assert done.returncode == REFUSED and re.search(why, done.stderr), done.stderr
+    assert ctl(migrated, "resolve", f"{doubt}.2.2", "delivered").returncode == DONE
+    assert migrated.queue_depths()["sms.update.0"] == 1
+
+    status = json.loads(ctl(migrated, "status", "--json").stdout)
+    assert status["counts"]["partial_today"] == 1 and [r["partial"] for r in status["runs"]] == [1]
+    assert "(1 of these in part)" in ctl(migrated, "status").stdout
+
+    def why(number):
+        return json.loads(ctl(migrated, "why", str(number), "--json").stdout)["messages"][0]
+    told = why(491700000000)
+    assert [(s["segment"], s["state"], s["attempt"]) for s in told["segments"]] == [
+        (1, "delivered", 1), (2, "in_doubt", 2), (3, "in_doubt", 1)] and "smschain resolve" in told["because"]
+    assert {s["segment"] for s in told["story"]} == {1, 2, 3}
+    assert "others have arrived" in why(491700000003)["because"]
+    shown = ctl(migrated, "why", "491700000002").stdout
+    assert "segment 2 of 2  queued" in shown and "(segment 2, attempt 1)" in shown
+
+    done = ctl(migrated, "requeue", "--run", run, "--dry-run", "--json")
+    assert json.loads(done.stdout)["open"] == 2  # retry and released; the other open one is on its way
+    since = migrated.value("SELECT to_char(now() AT TIME ZONE 'UTC' - interval '1 hour', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+    done = ctl(migrated, "accept-database", "--since", since, "--yes")
+    assert done.returncode == ATTENTION and "3 messages" in done.stdout
+    assert migrated.sql("SELECT sms_id, segment, attempt, parts, way, owner FROM claim WHERE owner = 0 AND attempt = 2 "
+                        "ORDER BY 1, 2") == [(retry, 2, 2, 2, 1, 0), (released, 1, 2, 2, 1, 0), (released, 2, 2, 2, 1, 0),
+                                             (again, 1, 2, 2, 1, 0)]
+    assert migrated.value("SELECT owner FROM claim WHERE sms_id = %s AND segment = 2", (going,)) == 0
+    body = json.loads(migrated.value("SELECT body FROM outbox"))
+    assert [(r["seq_id"], r["parts"], r["gateway"]) for r in body["records"]] == [
+        (f"{retry}.2.2", 2, "beta"), (f"{released}.1.2", 2, "beta"), (f"{released}.2.2", 2, "beta"), (f"{going}.2.1", 2, "beta")]
+
+
 def test_accept_database_wants_a_past_moment(migrated):
     assert ctl(migrated, "accept-database").returncode == USAGE
     assert ctl(migrated, "accept-database", "--since", "yesterday").returncode == USAGE
