@@ -91,9 +91,10 @@ const struct ctl_command ctl_commands[] = {
      "  smschain start --gateway beta\n" CODES_DB},
     {"release", cmd_release, "let a held run go on",
      " RUN\n"
-     "RUN is the number that status shows, with all that holds it and what it would send and cost. This is a person's\n"
-     "yes to that: nothing is read or entered twice, who and when is kept. A run over max_recipients is read on\n"
-     "without that limit; what its figures say is asked at its end. Of a run held by its first wave the rest leaves.\n"
+     "RUN is the number that status shows, with all that holds it and what it would send and cost. This is a\n"
+     "person's yes to that: nothing is read or entered twice, who and when is kept. A run over max_recipients is\n"
+     "read on without that limit; what its figures say is asked at its end. Of a run held by its first wave the\n"
+     "rest leaves.\n"
      "Example:\n"
      "  smschain release 4711\n"
      "Exit codes: 0 released, 1 no such run or it is not held, 2 usage, 4 database not reachable,\n"
