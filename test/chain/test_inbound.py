@@ -206,3 +206,30 @@ def test_killed_at_every_point(make_chain):
         (PHONE + k, "STOP", "stop") for k in range(n)]
     assert all(suppressed(chain, PHONE + k) for k in range(n))
     chain.check_invariants(in_doubt=0)
+
+
+def test_in_parts_over_a_link(make_chain):
+    """Long messages from phones at an SMPP gateway: parts in any order, told twice, dispatch killed among them. Each is one
+    message with its whole text, and a STOP counts when it is whole."""
+    chain = make_chain(gateways=("alpha", "gamma"), environment={"SMSCHAIN_GAMMA_RECONNECT": "100ms"})
+    chain.wait_until(lambda: chain.gateway.counters()["binds"] > 0, 30, "the link")
+    stop = "Stop please, " + "no more of this. " * 15
+    chain.gateway.inbound("gamma", PHONE, stop, parts="2", reference=7)
+    chain.wait_until(lambda: chain.value("SELECT count(*) FROM inbound_part") == 1, 30, "the second part")
+    assert chain.value("SELECT count(*) FROM inbound") == 0 and not suppressed(chain)
+    dispatch = chain.service("dispatch")
+    for n in range(1, 41):
+        chain.gateway.inbound("gamma", PHONE + n, f"{n}: " + "three parts make a long text " * 12, reference=n % 5, count=2)
+        if n == 20:
+            dispatch.kill9()
+            dispatch.start()
+    chain.gateway.inbound("gamma", PHONE, stop, parts="1", reference=7)
+    wait_rows(chain, 41, 60)
+    chain.wait_until(lambda: chain.gateway.counters()["inbound_posted"] >= 2 + 40 * 6, 60, "all of them answered")
+    chain.wait_until(lambda: len(replies(chain)) == 1, 30, "the answer to STOP")
+    chain.wait_final(1, 60)
+    assert chain.sql("SELECT number, text, parts, missing FROM inbound ORDER BY number") == [(PHONE, stop, 2, 0)] + [
+        (PHONE + n, f"{n}: " + "three parts make a long text " * 12, 3, 0) for n in range(1, 41)]
+    assert suppressed(chain) and replies(chain)[0][0] == PHONE
+    assert chain.value("SELECT count(*) FROM inbound_part WHERE inbound IS NULL") == 0
+    chain.check_invariants(crashes=1)

@@ -132,8 +132,7 @@ def entered(w):
     return w.sql("SELECT number, text, parts, missing, coalesce(keyword, '') FROM inbound ORDER BY number, text")
 
 
-@pytest.mark.parametrize("point", ["consumer.inbound_parted", "consumer.inbound_entered", "consumer.inbound_replied",
-                                   "consumer.inbound_committed"])
+@pytest.mark.parametrize("point", ["consumer.inbound_parted", "consumer.inbound_committed"])
 def test_parts_become_one_message_once(world, point):
     """Any order, copies, two queues and a kill in the middle: each message once, with its whole text, and STOP counts when it
     is whole. A reference that is used again is another message."""

@@ -116,7 +116,7 @@ class Pump:
 
 
 def test_heartbeats(worlds):
-    w = worlds(World, conf=[("gateways/beta.yaml", "sender: smschain      ", 'dispatchers: 2\nheartbeat_interval: 2s\n'
+    w = worlds(World, conf=[("gateways/beta.yaml", "sender: smschain      ", 'dispatchers: 2\nheartbeat_interval: 1s\n'
                              'heartbeat_number: "+491719990000"\nheartbeat_text: all well Secret\nsender: smschain      ')])
     w.sql("SELECT setval('sms_n', 100000)")  # w.add counts by itself
     pump = Pump(w)
@@ -124,7 +124,7 @@ def test_heartbeats(worlds):
     entered = lambda: w.sql("SELECT m.created_at, m.lane FROM message m JOIN run r ON r.id = m.run_id WHERE r.origin = 'heartbeat'")  # noqa: E731
     w.start(1)
     w.start(2)
-    pump.until(lambda: len(sent()) >= 3, "three heartbeats")
+    pump.until(lambda: len(sent()) >= 2, "two heartbeats")
     for point in ("dispatch.heartbeat_entering", "dispatch.heartbeat_entered"):
         w.chain.service("dispatch", 2).kill9()
         w.chain.service("dispatch", 1).kill9()
@@ -134,21 +134,21 @@ def test_heartbeats(worlds):
         w.start(2)
         before = len(sent())
         pump.until(lambda: len(sent()) > before, "the next one")
-    times = collections.Counter(int(at.timestamp() // 2) for at, _ in entered())
+    times = collections.Counter(int(at.timestamp()) for at, _ in entered())
     assert set(times.values()) == {1}, "one an interval, however many dispatchers and deaths"
     assert {lane for _, lane in entered()} == {1}
     assert len({s["text"] for s in sent()}) == 1 and {s["gateway"] for s in sent()} == {"beta"}
     shown = json.loads(w.chain.ctl("status", "--json", check=False).stdout)
     assert [r["rule"] for r in shown["runs"] if r["rule"].startswith("heartbeat")] == []
     w.chain.service("dispatch", 2).kill9()
-    records, busy = w.add(120, route=["beta"]), len(entered())  # while something is submitted there is none
-    for i in range(40):
+    records, busy = w.add(60, route=["beta"]), len(entered())  # while something is submitted there is none
+    for i in range(20):
         w.publish("sms.dispatch.beta.bulk", records[3 * i:3 * i + 3])
         pump.turn()
         time.sleep(0.1)
     assert len(entered()) <= busy + 1
     w.sql("UPDATE message SET state = 90, changed_at = now() FROM run r WHERE r.id = run_id AND r.origin = 'heartbeat'")  # as callback
     shown, = json.loads(w.chain.ctl("status", "--json", check=False).stdout)["heartbeats"]
-    assert shown["gateway"] == "beta" and shown["delivered"] == shown["sent"] >= 5
+    assert shown["gateway"] == "beta" and shown["delivered"] == shown["sent"] >= 4
     assert shown["last_sent_at"] and shown["last_delivered_at"]
     assert "last delivered 20" in w.chain.ctl("status", check=False).stdout
