@@ -690,6 +690,26 @@ static void test_deaf_peer(void **state)
     end();
 }
 
+/* The peer asks and asks and reads nothing, so that there is no room left even for our own enquire_link. */
+static void test_deaf_peer_that_asks(void **state)
+{
+    prepare();
+    lot.conf.smpp.enquire_link_ms = 50;
+    lot.conf.smpp.dead_after_ms = 150;
+    open_it();
+    exchange("ok");
+    peer.deaf = true;
+    for (int i = 0; i < 1200 && peer.connections == 1; i++) {
+        for (int k = 0; k < 500; k++)
+            peer_send(1, &(struct smpp_pdu){.command = SMPP_ENQUIRE_LINK, .sequence = 1});
+        smpp_driver.turn(lot.g);
+    }
+    turn_until(peer.connections >= 2); /* it was given up */
+    peer.deaf = false;
+    exchange("ok");
+    end();
+}
+
 static void test_probe(void **state)
 {
     begin();
@@ -825,6 +845,7 @@ int main(void)
         cmocka_unit_test(test_unbinds),
         cmocka_unit_test(test_close_answers_what_is_open),
         cmocka_unit_test(test_deaf_peer),
+        cmocka_unit_test(test_deaf_peer_that_asks),
         cmocka_unit_test(test_probe),
         cmocka_unit_test(test_senders),
         cmocka_unit_test(test_cut),
