@@ -4,6 +4,8 @@ import collections
 import json
 import os
 
+from parts import message_of
+
 # How many messages (SMPP: segments) a gateway's sample file lets be without an answer, if no variable says otherwise.
 WINDOWS = {"alpha": 200, "beta": 100, "gamma": 100, "delta": 100, "epsilon": 50, "zeta": 100}
 STATE_NUMBERS = {"accepted": 30, "unknown": 50, "expired": 60, "rejected": 70, "undelivered": 80, "delivered": 90}
@@ -265,12 +267,8 @@ class Checks:
 
 
 def stand_of_segments(states):
-    """A message's state by those of its segments: one that has failed decides, else the one that is least far."""
-    failed = [s for s in states if s in (60, 70, 80)]
-    not_sent = [s for s in states if 40 <= s <= 43]
-    if failed or (not_sent and len(not_sent) < len(states)):
-        return max(failed or [80])
-    return max(min(states), 10 if any(states) else 0)
+    """A message's state by those of its segments."""
+    return (message_of({n: (state, 0, "", "", 0) for n, state in enumerate(states, 1)}, len(states)) or (0,))[0]
 
 
 def is_part(submit):
