@@ -142,7 +142,7 @@ def bench_smpp(lab, directory, n):
         print(f"# floor: copy {copy:.2f} s, broker {broker['publish_s'] + broker['consume_s']:.2f} s, smpp {pdus['seconds']:.2f} s",
               flush=True)
         result(f"whole chain over SMPP, {n} messages", n / seconds, "messages/s", n / floor)
-        result("(floor: the PDUs alone)", n / seconds, "messages/s", n / pdus["seconds"])
+        result("the same, beside nothing but its PDUs on a socket", n / seconds, "messages/s", n / pdus["seconds"])
         with subprocess.Popen([program("floor_smpp"), "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bare:
             environment = {**chain.environment, "SMSCHAIN_GAMMA_ADDRESS": f"127.0.0.1:{int(bare.stdout.readline())}"}
             done = subprocess.run([program("smpp_load"), chain.conf_dir, "gamma", str(2 * n), "500"], env=environment, check=True,

@@ -306,7 +306,7 @@ def test_pdus_in_pieces(through):
     through.check()
 
 
-@every_smpp_gateway
+@pytest.mark.parametrize("through", ("gamma", "delta"), indirect=True)  # a link both ways, and one for each
 @pytest.mark.parametrize("pdu, byte", [("submit_sm", 40), ("submit_sm_resp", 17), ("deliver_sm", 30), ("deliver_sm_resp", 16)])
 def test_cut_in_a_pdu(through, pdu, byte):
     """The link ends within a PDU: what is unanswered is in doubt until its report settles it, and nothing is sent twice."""

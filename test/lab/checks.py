@@ -68,9 +68,12 @@ class Checks:
         return {q: n for q, n in json.loads(done.stdout)["queues"].items() if q not in ("sms.dead", "sms.inbound")}
 
     def open_work(self):
-        """What is still to be done, {} if nothing is."""
+        """What is still to be done, {} if nothing is. A receipt of a segment in doubt stays parked for a person where it might
+        be another segment's of the same number as well."""
         counts = dict(zip(("outbox", "parked", "reading"), self.sql(
-            "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL), (SELECT count(*) FROM parked), "
+            "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL), "
+            "(SELECT count(*) FROM parked p WHERE NOT EXISTS (SELECT FROM message m JOIN segment s USING (sms_id) "
+            "WHERE m.number = p.number AND s.state = 20)), "
             "(SELECT count(*) FROM run WHERE state IN ('new', 'reading'))")[0]))
         work = {k: v for k, v in {**counts, **self.queue_depths()}.items() if v}
         if work:
