@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import resource
+import signal
 import time
 
 import pytest
@@ -77,6 +78,16 @@ def test_nothing_that_was_taken_is_lost(worlds):
     assert say(w, 100000)
     assert w.dispatch.tail(1000).count("reports over the link are kept again") == 1
     w.wait(lambda: "mo100000" in heard(w, seen), what="what was sent again")
+    linked = lambda: w.dispatch.tail(1000).count("linked to the adapter")  # noqa: E731
+    before, times = journals(w), linked()
+    w.chain.change_conf("gateways/adapter-like.yaml", "sender: SHOP", "sender: SHOP2")
+    w.dispatch.signal(signal.SIGHUP)  # its thread begins anew; the journal stays, or is left for another with the surroundings
+    wait_for(lambda: linked() == times + 1 and say(w, 100010), SECONDS, "the link again")
+    w.chain.change_conf("smschain.yaml", "  # claim_group: 500", "  claim_group: 99")
+    w.dispatch.signal(signal.SIGHUP)
+    wait_for(lambda: linked() == times + 2 and say(w, 100020), SECONDS, "the link again")
+    wait_for(lambda: len(journals(w)) == 1 and journals(w) != before, SECONDS, "another journal, and the first one gone")
+    w.wait(lambda: {"mo100010", "mo100020"} <= heard(w, seen), what="what came by both")
     w.api("DELETE", "/api/bindings/{}/e/sms/q/tap/sms.update.0")
     w.api("DELETE", "/api/bindings/{}/e/sms/q/sms.update.0/sms.update.0")
     assert say(w, 200000)
