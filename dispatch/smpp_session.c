@@ -374,9 +374,9 @@ void smpp_session_turn(struct smpp_session *s, int64_t now_ms)
         begin(s, now_ms);
     if (s->state == SMPP_CONNECTING)
         connect_turn(s, now_ms);
-    for (int i = 0; i < READS_MAX && s->state >= SMPP_BINDING; i++)
-        if (!read_once(s, now_ms))
-            break;
+    s->more = s->state >= SMPP_BINDING;
+    for (int i = 0; i < READS_MAX && s->more; i++)
+        s->more = read_once(s, now_ms);
     timers(s, now_ms);
     smpp_session_flush(s, now_ms);
 }
@@ -411,7 +411,8 @@ int64_t smpp_session_wait_ms(const struct smpp_session *s, int64_t now_ms)
     }
     if (s->open.first != NULL)
         at = sooner(at, s->open.first->sent_ms + g->answer_timeout_ms);
-    if (s->state >= SMPP_BINDING && smpp_link_waiting(s->link) > 0 && !smpp_link_blocked(s->link))
+    if (s->state >= SMPP_BINDING &&
+        (s->more || (smpp_link_waiting(s->link) > 0 && !smpp_link_blocked(s->link))))
         return 0;
     return MAX_OF(at - now_ms, (int64_t)0);
 }

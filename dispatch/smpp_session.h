@@ -52,6 +52,7 @@ struct smpp_session {
     bool stranger;                           /* the gateway does not know us: wait longer */
     uint64_t used;                           /* when it last took a submit, by gateway.uses */
     char why[300];                           /* it is not bound */
+    bool more; /* the last turn did not read all that was there: TLS may hold it, which no descriptor shows */
     struct log_trouble trouble;
 };
 

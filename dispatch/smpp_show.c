@@ -36,9 +36,9 @@ static void add_tlvs(struct buf *b, const struct smpp_pdu *p)
 void smpp_show(const struct gateway *g, bool ours, const struct smpp_pdu *p)
 {
     auto_buf line = {0}, hidden = {0};
-    const char *name = smpp_command_name(p->command);
     if (g->opts.events.line_seen == NULL)
         return;
+    const char *name = smpp_command_name(p->command);
     buf_addf(&line, "%s sequence=%u", name != NULL ? name : "unknown command", p->sequence);
     if (p->command & SMPP_RESPONSE)
         buf_addf(&line, " status=0x%x %s (%s)", p->status, smpp_status(p->status)->name,
