@@ -278,6 +278,17 @@ static void peer_close(size_t i)
     peer.links[i].bound_as = 0;
 }
 
+/* Before a test: what an earlier one has left on its links is nobody's any more. */
+static inline void peer_forget(void)
+{
+    pthread_mutex_lock(&peer.lock);
+    for (size_t i = 0; i < PEER_LINKS; i++)
+        if (peer.links[i].fd >= 0)
+            peer_close(i);
+    peer.seen_count = 0;
+    pthread_mutex_unlock(&peer.lock);
+}
+
 static void *peer_main(void *arg)
 {
     (void)arg;

@@ -136,9 +136,7 @@ static void prepare(void)
     peer.no_bind_answer = peer.no_enquire_answer = peer.no_unbind_answer = peer.no_body = false;
     peer.deaf = peer.split = peer.joined = false;
     peer.submits = peer.binds = peer.connections = peer.bytes = peer.cut_at = peer.answers_held = 0;
-    pthread_mutex_lock(&peer.lock);
-    peer.seen_count = 0;
-    pthread_mutex_unlock(&peer.lock);
+    peer_forget();
     seen = (struct seen){0};
 }
 
@@ -805,7 +803,10 @@ static void test_segments(void **state)
         for (int part = 1; part <= cut.parts; part++) {
             send_cut(text, "SHOP", cut, part);
             turn_until(seen.answers == part);
+            if (seen.last.outcome != OUTCOME_ACCEPTED)
+                fail_msg("%s %s %s", outcome_word(seen.last.outcome), seen.last.reason, seen.last.error);
             const struct peer_seen *p = peer_last(SMPP_SUBMIT_SM);
+            assert_non_null(p);
             assert_int_equal(p->tlv_count, ways[w] == 2 ? 3 : ways[w] == 3 ? 1 : 0);
             assert_int_equal(p->payload_length, ways[w] == 3 ? 400 : 0);
             assert_int_equal(p->esm_class, ways[w] < 2 ? SMPP_ESM_UDHI : 0);
