@@ -177,6 +177,11 @@ static void check_holds(struct conf_checking *k, const struct conf_rule *rule)
     }
     if (waves && waves->type == CONF_NODE_MAP && !*rule->waves.first && !conf_node_at(waves, "first"))
         conf_error_at(k->report, k->file, waves, "waves: key 'first' is missing: how much goes out first, as 1%%");
+    if (*rule->waves.first && rule->waves.wait_ms >= rule->valid_for_ms) {
+        const struct conf_node *n = at(k, "waves.wait");
+        conf_error_at(k->report, k->file, n ? n : waves,
+                      "waves: wait must be shorter than valid_for: by then the rest would not be sent any more");
+    }
 }
 
 static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
