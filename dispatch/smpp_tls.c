@@ -98,13 +98,16 @@ struct smpp_tls_link *smpp_tls_link_new(struct smpp_tls *t, int fd, const char *
     if (l->ssl == NULL || SSL_set_fd(l->ssl, fd) != 1)
         abort(); /* out of memory */
     SSL_set_connect_state(l->ssl);
+    bool named; /* without the name any certificate of these authorities would do */
     if (address_parse(host, strlen(host), &digits)) {
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->ssl), host);
+        named = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->ssl), host) == 1;
     } else {
-        SSL_set1_host(l->ssl, host);
+        named = SSL_set1_host(l->ssl, host) == 1;
         (void)SSL_ctrl(l->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                        (void *)(uintptr_t)host); /* its macro drops the const */
     }
+    if (!named)
+        abort(); /* out of memory */
     return l;
 }
 

@@ -250,7 +250,8 @@ bool smpp_inbound_order(struct gateway *g, const struct form *f, struct buf *why
             done = done && tell_part(g, f, &text, i, reference);
         while (only != NULL && *only != '\0') {
             char *end;
-            done = done && tell_part(g, f, &text, (size_t)strtoull(only, &end, 10) - 1, reference);
+            size_t part = (size_t)strtoull(only, &end, 10);
+            done = done && part > 0 && tell_part(g, f, &text, part - 1, reference);
             only = *end == ',' ? end + 1 : "";
         }
     }
