@@ -179,7 +179,7 @@ def test_stop_and_start(migrated):
     for scope in (["all"], ["holiday-wishes"], ["--gateway", "beta"]):
         assert ctl(migrated, "start", *scope).returncode == DONE
     assert ctl(migrated, "status").returncode == DONE
-    assert ctl(migrated, "stop", "--gateway", "gamma").returncode == REFUSED
+    assert ctl(migrated, "stop", "--gateway", "nobody").returncode == REFUSED
     assert ctl(migrated, "stop", "nosuch").returncode == REFUSED
 
 
