@@ -129,9 +129,10 @@ void smpp_session_end(struct smpp_session *s, const char *reason, const char *wh
     bool was_bound = s->state >= SMPP_BOUND, lasted = was_bound && now_ms - s->state_ms >= LASTED_MS;
     snprintf(s->why, sizeof(s->why), "%s", why);
     if (was_bound)
-        log_warn("a link to the gateway is over", L_STR("gateway", s->g->opts.conf->name),
-                 L_STR("address", address(s)), L_STR("bind", role_word(s)), L_STR("why", s->why),
-                 L_INT("unanswered", s->open.count));
+        LOG_AT(strcmp(reason, "unbound") == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+               "a link to the gateway is over", L_STR("gateway", s->g->opts.conf->name),
+               L_STR("address", address(s)), L_STR("bind", role_word(s)), L_STR("why", s->why),
+               L_INT("unanswered", s->open.count));
     smpp_link_close(s->link);
     set_state(s, SMPP_CLOSED, now_ms);
     s->failures = lasted ? 0 : s->failures + 1;
