@@ -254,10 +254,16 @@ static void begin_end(struct dispatcher *d)
     d->end_ms = clock_mono_ms() + d->gateway->answer_timeout_ms + DISPATCH_END_MS;
 }
 
+/* A link that was opened is kept, whatever becomes of the place: answers and reports come over it. */
+static bool may_link(const struct dispatcher *d)
+{
+    return d->linked || d->place.held || !d->driver->counted;
+}
+
 static void wait_for_work(struct dispatcher *d, int64_t tell_ms, int64_t now_ms)
 {
     int64_t wait = sooner(ROUND_MAX_MS, tell_ms);
-    wait = sooner(wait, d->driver->wait_ms(d->sender));
+    wait = sooner(wait, may_link(d) ? d->driver->wait_ms(d->sender) : -1);
     wait = sooner(wait, claim_wait_ms(d, now_ms));
     wait = sooner(wait, d->work_running ? -1 : place_wait_ms(d, now_ms));
     if (!d->work_running && (d->settling.count > 0 || d->outgoing.count > 0 || d->work != WORK_NONE))
@@ -313,7 +319,9 @@ void dispatcher_run(struct dispatcher *d)
 {
     bool usable = open_sender(d);
     for (int64_t now_ms = clock_mono_ms(); usable && !drained(d, now_ms); now_ms = clock_mono_ms()) {
-        d->driver->turn(d->sender);
+        d->linked = may_link(d);
+        if (d->linked)
+            d->driver->turn(d->sender);
         if (d->reports != NULL)
             reports_turn(d->reports, tell_kept, d);
         work_turn(d, now_ms);

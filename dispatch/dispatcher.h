@@ -97,6 +97,7 @@ struct dispatcher {
     char *slots_dir;
     const struct gateway_driver *driver;
     struct gateway *sender;
+    bool linked; /* it has its turns */
     struct drain *drain;     /* of the process; NULL: nothing comes over this gateway's link */
     struct reports *reports; /* the same */
     struct rate rate;

@@ -119,6 +119,7 @@ struct gateway_driver {
     bool (*cut)(const struct conf_gateway *conf, const char *text, int way, struct gateway_cut *ret,
                 const char **ret_reason);
     void (*kept)(struct gateway *g, uint64_t token, bool kept); /* NULL: nothing comes over its link */
+    bool counted; /* the gateway counts our links: who only stands by opens none */
 };
 extern const struct gateway_driver http_driver, smpp_driver, adapter_driver;
 const struct gateway_driver *gateway_driver(const char *name); /* NULL: none of that name */

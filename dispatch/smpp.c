@@ -180,4 +180,5 @@ const struct gateway_driver smpp_driver = {.name = "smpp",
                                            .wait_ms = smpp_wait_ms,
                                            .turn = smpp_turn,
                                            .cut = smpp_cut,
-                                           .kept = smpp_kept};
+                                           .kept = smpp_kept,
+                                           .counted = true};

@@ -5,6 +5,7 @@ import collections
 import json
 import pathlib
 import re
+import time
 
 import pytest
 
@@ -255,3 +256,23 @@ def test_killed_at_settling_and_two_dispatchers(world):
     in_doubt = sum("in_doubt" in o for s in w.ends().values() for o in s.values())
     assert in_doubt <= 12
     wait_for(lambda: not any(sum(v) for q, v in w.lab.queues(w.chain.vhost).items() if q.startswith("sms.dispatch")), SECONDS, "empty queues")
+
+
+def test_who_stands_by_binds_nothing(world):
+    """The contract counts binds: a process without a place opens no link, and binds when it takes the place over."""
+    w = world()
+    w.start(1)
+    first = w.add_long(1)
+    w.publish(GAMMA, first)
+    w.wait_ends(first)
+    w.start(2)
+    second = w.chain.service("dispatch", 2)
+    w.wait(lambda: "standing by" in second.tail(), what="the second one standing by")
+    time.sleep(2)
+    assert w.gamma.counters()["binds"] == 1
+    w.dispatch.kill9()
+    records = w.add_long(1)
+    w.publish(GAMMA, records)
+    w.wait_ends(records)
+    assert w.gamma.counters()["binds"] == 2
+    w.check_parts()
