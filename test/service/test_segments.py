@@ -219,16 +219,18 @@ def test_killed_between_segments(world):
         w.publish(GAMMA, records)
         w.start(SMSCHAIN_FAULT=f"dispatch.{point}:{hit}")
         assert w.dispatch.wait_end(60) == -9, f"{point}:{hit} was not reached"
+        slots = pathlib.Path(w.chain.state_dir, "slots")
+        dead = set(slots.glob("*.slots"))
         w.start()
         w.wait_ends(records, 60)
-        slots = pathlib.Path(w.chain.state_dir, "slots")
         ended = w.ends()[records[0]["sms_id"]]
         sent = {n for n, _, _ in w.parts()[records[0]["sms_id"]]}
         in_doubt = {n for n, o in ended.items() if "in_doubt" in o}
         assert sent | in_doubt == {1, 2, 3}, (point, hit, dict(ended), sent)
         found[f"{point}:{hit}"] = len(in_doubt)
         w.check_parts()
-        w.wait(lambda: len(list(slots.glob("*.slots"))) == len({"gamma", "alpha", "beta"}), what="the dead one's slots recovered")
+        w.wait(lambda: len(now := set(slots.glob("*.slots"))) == len({"gamma", "alpha", "beta"}) and not now & dead,
+               what="the dead one's slots recovered")
         assert w.dispatch.stop() == 0
     # What certainly had not left, and what was answered, is never in doubt.
     assert not any(n for point, n in found.items() if not re.match("marked|before_mark|answer_", point)), found
