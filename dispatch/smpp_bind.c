@@ -35,7 +35,7 @@ struct smpp_bind_words smpp_bind_words(uint32_t status)
         return (struct smpp_bind_words){"the bind is refused without a reason",
                                         "ask the gateway's owner: mostly password, our address (not allowed "
                                         "there), or too many binds",
-                                        true};
+                                        false}; /* a link of ours that died may be counted there still */
     case SMPP_STATUS_INVBNDSTS:
     case SMPP_STATUS_INVCMDID:
         return (struct smpp_bind_words){"this kind of bind is not allowed there",

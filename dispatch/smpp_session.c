@@ -205,6 +205,8 @@ static void bind_answered(struct smpp_session *s, const struct smpp_pdu *pdu, in
         return;
     }
     struct smpp_bind_words w = smpp_bind_words(pdu->status);
+    if (w.stranger && !s->stranger)
+        s->failures = 0; /* what failed before was something else: the long waits begin with the short one */
     s->stranger = w.stranger;
     snprintf(why, sizeof(why), "%s (%s, 0x%08x)", w.what, smpp_status(pdu->status)->name, pdu->status);
     cannot_bind(s, why, w.mend, now_ms);
