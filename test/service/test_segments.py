@@ -243,10 +243,12 @@ def test_killed_at_settling_and_two_dispatchers(world):
     """Throttled segments, two processes with a place each, one of them killed: nothing twice, nothing mixed."""
     w = world(window=12, dispatchers=2)
     w.gamma.set(throttle_share="0.3", answer_delay_ms=20, answer_jitter_ms=30)
-    records = w.add_long(40)
-    w.publish(GAMMA, records, per=5)
     w.start(1)
     second = w.start(2, SMSCHAIN_FAULT="dispatch.settled:7")
+    # Published only now: who comes first would take all of it.
+    w.wait(lambda: w.sql("SELECT count(*) FROM service WHERE part = 'gamma' AND figures->>'state' = 'sending'") == [(2,)], 30, "both places")
+    records = w.add_long(40)
+    w.publish(GAMMA, records, per=5)
     assert second.wait_end(60) == -9
     second.start()
     w.gamma.set(throttle_share=0)
