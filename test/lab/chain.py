@@ -306,8 +306,9 @@ class Chain(Checks):
         with open(path, encoding="utf-8") as f:
             text = f.read()
         assert old in text, f"{file} has no {old!r}"
-        with open(path, "w", encoding="utf-8") as f:
+        with open(path + ".new", "w", encoding="utf-8") as f:  # whole or not at all: a service may be reading it
             f.write(text.replace(old, new))
+        os.replace(path + ".new", path)
 
     def only_gateways(self, *names):
         """The configuration without the other sample gateways: each would be a thread and a connection more. Where a rule's
