@@ -133,28 +133,59 @@ static int by_attempt(const void *a, const void *b)
     return x->attempt - y->attempt;
 }
 
+/* Steps come mostly in the order of their messages, so the wanted row is mostly beside the last one. */
+static struct fold_row *row_near(const struct apply_view *v, int64_t sms_id, size_t *io_hint)
+{
+    for (size_t i = *io_hint; i < v->row_count && i < *io_hint + 2; i++) {
+        if (v->rows[i].sms_id == sms_id) {
+            *io_hint = i;
+            return &v->rows[i];
+        }
+    }
+    struct fold_row *row = fold_find(v->rows, v->row_count, sms_id);
+    if (row)
+        *io_hint = (size_t)(row - v->rows);
+    return row;
+}
+
+static size_t sort_unique_attempts(struct seq_id *keys, size_t n)
+{
+    size_t kept = 0;
+    bool sorted = true;
+    for (size_t i = 1; i < n && sorted; i++)
+        sorted = by_attempt(&keys[i - 1], &keys[i]) <= 0;
+    if (!sorted)
+        qsort(keys, n, sizeof(*keys), by_attempt);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || by_attempt(&keys[kept - 1], &keys[i]) != 0)
+            keys[kept++] = keys[i];
+    }
+    return kept;
+}
+
 /* The attempts that steps name, each once, sorted; without those whose row has been there already: no row
  * comes to an attempt but over its claim. */
 static struct seq_id *named_attempts(struct told *steps, size_t count, struct apply_view *v,
                                      size_t *ret_count)
 {
     struct seq_id *keys = xcalloc(count + 1, sizeof(*keys));
-    size_t n = 0, kept = 0;
+    auto_free int32_t *added = xcalloc(v->row_count + 1, sizeof(*added)); /* segment 1: this attempt */
+    size_t n = 0, hint = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!steps[i].named || steps[i].id.attempt == 0)
+        const struct seq_id *id = &steps[i].id;
+        if (!steps[i].named || id->attempt == 0)
             continue;
-        const struct fold_row *row = fold_find(v->rows, v->row_count, steps[i].id.sms_id);
+        const struct fold_row *row = row_near(v, id->sms_id, &hint);
         steps[i].claimed = row != NULL; /* until the table says that the claim is missing */
-        if (row && !(row->was.parts <= 1 && row->was.attempt == steps[i].id.attempt &&
-                     row->was.state >= STATE_SUBMITTED && steps[i].id.segment == 1))
-            keys[n++] = steps[i].id;
+        if (!row || (id->segment == 1 && added[hint] == id->attempt) ||
+            (row->was.parts <= 1 && row->was.attempt == id->attempt && row->was.state >= STATE_SUBMITTED &&
+             id->segment == 1))
+            continue;
+        keys[n++] = *id;
+        if (id->segment == 1)
+            added[hint] = id->attempt;
     }
-    qsort(keys, n, sizeof(*keys), by_attempt);
-    for (size_t i = 0; i < n; i++) {
-        if (kept == 0 || by_attempt(&keys[kept - 1], &keys[i]) != 0)
-            keys[kept++] = keys[i];
-    }
-    *ret_count = kept;
+    *ret_count = sort_unique_attempts(keys, n);
     return keys;
 }
 
