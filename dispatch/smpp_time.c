@@ -145,19 +145,6 @@ bool smpp_time_parse(const char *text, size_t len, const struct zone *zone, int6
     return true;
 }
 
-void smpp_time_absolute(int64_t wall_ms, char out[SMPP_TIME_SIZE])
-{
-    int64_t tenths = wall_ms / 100, seconds = tenths / 10, days = seconds / 86400;
-    int year, month, day, second = (int)(seconds % 86400);
-    char text[64]; /* for the compiler, which does not know how large the numbers are */
-
-    clock_date_of(days, &year, &month, &day);
-    snprintf(text, sizeof(text), "%02d%02d%02d%02d%02d%02d%d00+", year % 100, month, day, second / 3600,
-             second / 60 % 60, second % 60, (int)(tenths % 10));
-    memcpy(out, text, SMPP_TIME_SIZE - 1);
-    out[SMPP_TIME_SIZE - 1] = '\0';
-}
-
 /* Months and years have no agreed length, so everything above hours is days, and as one field holds 99 of
  * them the maximum has room. */
 void smpp_time_relative(int64_t span_ms, char out[SMPP_TIME_SIZE])

@@ -11,8 +11,6 @@ struct zone;
  * ':', '.' or 'T' and spaces between their parts too, RFC 3339, seconds or milliseconds since 1970. Where
  * digits fit several forms, the moment nearest to now_ms is meant. False: it is no such time. */
 bool smpp_time_parse(const char *text, size_t len, const struct zone *zone, int64_t now_ms, int64_t *ret_ms);
-/* The absolute form, in UTC and tenths of a second. */
-void smpp_time_absolute(int64_t wall_ms, char out[SMPP_TIME_SIZE]);
 /* The relative form, rounded down to seconds; at most 63 days, which every gateway understands the same way.
  */
 #define SMPP_RELATIVE_MAX_MS (INT64_C(63) * 86400 * 1000)

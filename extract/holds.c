@@ -1,20 +1,11 @@
 /* Figures against limits: see holds.h. All is whole numbers: what is exactly at a limit is under it. */
 #include "extract/holds.h"
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define WHOLE 1000000 /* a share of 100 % */
 
 static const char *const words[HOLDS] = {"max_recipients", "balance", "recipients_differ",
                                          "render_errors",  "approve", "wave"};
-
-const char *holds_word(enum hold h)
-{
-    for (size_t i = 0; i < HOLDS; i++)
-        if ((unsigned)h == 1u << i)
-            return words[i];
-    abort();
-}
 
 unsigned holds_parse(const char *given)
 {

@@ -5,7 +5,7 @@
 #include "lib/buf.h"
 #include "lib/conf.h"
 
-/* run.held_by and run.released, as bits; holds_word gives the words that stand there. */
+/* run.held_by and run.released, as bits; what stands there are words (holds.c). */
 enum hold {
     HOLD_MAX_RECIPIENTS = 1 << 0,
     HOLD_BALANCE = 1 << 1,
@@ -15,7 +15,6 @@ enum hold {
     HOLD_WAVE = 1 << 5,
 };
 #define HOLDS 6
-const char *holds_word(enum hold h);
 /* Words separated by spaces; unknown ones are a newer writer's and are ignored. */
 unsigned holds_parse(const char *words);
 /* "{approve,render_errors}": an array of PostgreSQL. */

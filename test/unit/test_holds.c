@@ -39,8 +39,8 @@ static void words_of_a_newer_version(void **state)
     assert_int_equal(holds_parse(""), 0);
     assert_int_equal(holds_parse("approve something_newer wave"), HOLD_APPROVE | HOLD_WAVE);
     assert_int_equal(holds_parse("approv"), 0);
-    for (unsigned i = 0; i < HOLDS; i++)
-        assert_int_equal(holds_parse(holds_word((enum hold)(1u << i))), 1u << i);
+    assert_int_equal(holds_parse("max_recipients balance recipients_differ render_errors approve wave"),
+                     (1u << HOLDS) - 1);
     holds_array(HOLD_WAVE | HOLD_MAX_RECIPIENTS, &array);
     assert_string_equal(array.data, "{max_recipients,wave}");
 }
