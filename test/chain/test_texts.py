@@ -140,13 +140,13 @@ def test_a_gateway_more_and_one_less(make_chain):
     chain = make_chain(change=[(rule, "  - gateway: alpha\n    weight: 3\n  - gateway: beta\n    weight: 1", "  - gateway: alpha")])
 
     def reloaded(times):
-        chain.wait_until(lambda: all("msg=started" in chain.service(n).tail(1000) for n in SERVICES), 30, "their start")
         reload(chain)
         chain.wait_until(lambda: all(loaded(chain, n, times) for n in ("render", "dispatch", "extract", "callback")), 30, "the reload")
 
     def sent(gateway):
         return chain.value("SELECT count(*) FROM message m JOIN word w ON w.id = m.gateway WHERE w.word = %s AND m.state >= 30", (gateway,))
 
+    chain.wait_until(lambda: all("msg=started" in chain.service(n).tail(1000) for n in SERVICES), 30, "their start")
     with open(os.path.join(chain.conf_dir, ALPHA), encoding="utf-8") as f:
         write(chain, "gateways/omega.yaml", f.read().replace("rate: ${SMSCHAIN_ALPHA_RATE:-1000}", "rate: 20"))
     chain.change_conf(rule, "gateway: alpha", "gateway: omega")

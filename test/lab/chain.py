@@ -464,11 +464,18 @@ class Chain(Checks):
         both = [g.counters() for g in {self.gateway, self.gateway_beta}]
         return {k: sum(c[k] for c in both) for k in both[0] if isinstance(both[0][k], int) and k != "listen"}
 
+    def sessions(self):
+        """What the database's sessions are doing, one a line."""
+        return "\n".join(str(row) for row in self.sql(
+            "SELECT pid, application_name, state, wait_event_type || '.' || wait_event, (now() - state_change)::text, "
+            "pg_blocking_pids(pid), (SELECT string_agg(classid || '/' || objid, ' ') FROM pg_locks l WHERE l.pid = a.pid "
+            "AND l.locktype = 'advisory'), left(query, 60) FROM pg_stat_activity a WHERE datname = current_database() ORDER BY 2"))
+
     def describe(self):
         """Where everything stands, for the message of a failed test."""
         lines = []
         for what in (self.states, lambda: self.sql("SELECT id, state, why, rows_read, rows_new, publish FROM run ORDER BY id"),
-                     lambda: self.lab.queues(self.vhost), self.counters):
+                     lambda: self.lab.queues(self.vhost), self.counters, self.sessions):
             with contextlib.suppress(Exception):
                 lines.append(str(what()))
         for process in [*self.services(), self.gateway]:
