@@ -224,17 +224,18 @@ def bench_intake(lab, directory, n):
         result("intake, 200 after the flush to disk", n / ours["seconds"], "reports/s", n / floor["seconds"])
 
 
-def bench_memory(lab, directory, small, large):
+def bench_memory(lab, directory, *sizes):
     peaks = {}
-    for n in (small, large):
+    for n in sizes:
         chain = new_chain(lab, directory, f"memory{n}")
         with chain:
             chain.start()
             seconds = run_campaign(chain, n)
             peaks[n] = {p.name: p.memory() / (1 << 20) for p in chain.services()}
             print(f"# {n} messages in {seconds:.0f} s", flush=True)
-    for name, peak in peaks[large].items():
-        result(f"peak memory of {name}, {large} messages (floor: {small})", peak, "MiB", peaks[small][name], False)
+    for before, n in zip(sizes, sizes[1:]):
+        for name, peak in peaks[n].items():
+            result(f"peak memory of {name}, {n} messages (floor: {before})", peak, "MiB", peaks[before][name], False)
 
 
 def timed_plan(chain, n):
@@ -282,7 +283,7 @@ def main():
     benches = {"chain": lambda *a: bench_chain(*a, 100000 // scale), "smpp": lambda *a: bench_smpp(*a, 100000 // scale),
                "lag": lambda *a: bench_lag(*a, 100000 // scale),
                "apply": lambda *a: bench_apply(*a, 100000 // scale), "intake": lambda *a: bench_intake(*a, 100000 // scale),
-               "memory": lambda *a: bench_memory(*a, 10000, 1000000 // scale),
+               "memory": lambda *a: bench_memory(*a, *sorted({10000, 100000 // scale, 1000000 // scale})),
                "plan": lambda *a: bench_plan(*a, 10000, 1000000 // scale)}
     directory = tempfile.mkdtemp(prefix="smschain-bench-")
     os.chmod(directory, 0o755)
