@@ -90,7 +90,7 @@ struct user {
 #define USERS 5
 static void users_of(const struct conf_main *m, struct user users[USERS])
 {
-    users[0] = (struct user){&m->extract.service, "^$"};
+    users[0] = (struct user){&m->extract.service, "^sms\\.request$"};
     users[1] = (struct user){&m->render.service, "^sms\\.render\\."};
     users[2] = (struct user){&m->dispatch.service, "^sms\\.dispatch\\."};
     users[3] = (struct user){&m->callback.service, "^sms\\.update\\."};
@@ -161,12 +161,13 @@ static void add_queue(char (*names)[MQ_QUEUE_SIZE], const char **list, size_t *c
 static int declare(const struct ctl *c)
 {
     const struct conf_main *m = &c->conf->main;
-    size_t room = 2 + 2 + 2 * c->conf->gateway_count + (size_t)m->broker.update_shards, n = 0;
+    size_t room = 3 + 2 + 2 * c->conf->gateway_count + (size_t)m->broker.update_shards, n = 0;
     auto_free char(*names)[MQ_QUEUE_SIZE] = xcalloc(room, MQ_QUEUE_SIZE);
     auto_free const char **list = xcalloc(room, sizeof(*list));
     static const char *const lanes[] = {"instant", "bulk"};
     add_queue(names, list, &n, MQ_QUEUE_DEAD);
     add_queue(names, list, &n, MQ_QUEUE_INBOUND);
+    add_queue(names, list, &n, MQ_QUEUE_REQUEST);
     for (size_t l = 0; l < COUNT_OF(lanes); l++) {
         add_queue(names, list, &n, mq_queue_render(lanes[l], names[n]));
         for (size_t g = 0; g < c->conf->gateway_count; g++)

@@ -150,6 +150,8 @@ bool ctl_is_working_queue(const struct ctl *c, const char *queue)
             if (strcmp(mq_queue_dispatch(c->conf->gateways[g].name, lanes[l], name), queue) == 0)
                 return true;
     }
+    if (strcmp(queue, MQ_QUEUE_REQUEST) == 0)
+        return true;
     for (unsigned s = 0; s < (unsigned)c->conf->main.broker.update_shards; s++)
         if (strcmp(mq_queue_update(s, name), queue) == 0)
             return true;

@@ -89,7 +89,7 @@ bool ctl_parse_duration(const char *s, int64_t *ret_ms); /* 90s, 15m, 2h, 3d */
 bool ctl_parse_ids(struct ctl *c, int first, int64_t **ret, size_t *ret_count);
 /* Asks on a terminal; elsewhere it takes --yes. False: not confirmed (said). */
 bool printf_like(2, 3) ctl_confirmed(bool yes, const char *question, ...);
-/* May a body be given to that queue? One of render, dispatch or update by the configuration. */
+/* May a body be given to that queue? One of render, dispatch, update or request by the configuration. */
 bool ctl_is_working_queue(const struct ctl *c, const char *queue);
 
 /* ---- show.c: what a person sees of foreign words and of bodies ---- */

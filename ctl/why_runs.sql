@@ -7,7 +7,7 @@ SELECT r.id, u.name, r.scheduled_at, r.state, r.why, r.pass_complete,
   r.created_at >= (SELECT applied_at FROM schema_migrations WHERE name = 'operator')
 FROM run AS r JOIN rule AS u ON u.id = r.rule_id
 WHERE r.scheduled_at >= now() - $4::bigint * interval '1 millisecond' AND r.scheduled_at <= now()
-  AND (r.origin NOT IN ('inbound', 'test', 'heartbeat') OR $3::text <> '') -- such a run reads nothing: its messages say all of it
+  AND (r.origin NOT IN ('inbound', 'test', 'heartbeat', 'api') OR $3::text <> '') -- such a run reads nothing: its messages say all of it
   AND CASE WHEN $3::text <> '' THEN u.name = $3::text
            ELSE r.id = (SELECT max(l.id) FROM run AS l WHERE l.rule_id = r.rule_id) END
 ORDER BY r.scheduled_at DESC, r.id DESC

@@ -2,6 +2,7 @@
 #include "extract/confhold.h"
 #include "extract/cron.h"
 #include "extract/history_guard.h"
+#include "extract/on_demand.h"
 #include "extract/outbox.h"
 #include "extract/scheduler.h"
 #include "extract/source.h"
@@ -23,17 +24,21 @@ static void init_log(const struct conf_main *m)
     log_init("extract", strcmp(m->log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, least);
 }
 
-static void reload(const char *dir, struct scheduler *scheduler)
+static void reload(const char *dir, struct scheduler *scheduler, struct on_demand *on_demand)
 {
     struct conf *conf;
+    struct confhold *hold = NULL;
     auto_buf report = {0};
 
-    if (conf_load(dir, "extract", &conf, &report) < 0) {
+    if (conf_load(dir, "extract", &conf, &report) == 0)
+        hold = confhold_new(conf);
+    if (!hold || on_demand_reload(on_demand, hold, &report) < 0) {
+        confhold_unref(hold);
         fputs(report.data ? report.data : "", stderr);
         log_error("the new configuration has errors, the old one stays", L_STR("conf", dir));
         return;
     }
-    scheduler_reload(scheduler, confhold_new(conf));
+    scheduler_reload(scheduler, hold);
     log_info(
         "configuration loaded again (runs being read keep theirs, connections change at the next start)");
 }
@@ -52,7 +57,9 @@ int main(int argc, char **argv)
     const char *dir;
     struct conf *conf;
     struct extract_shared shared = {0};
+    struct confhold *hold;
     struct scheduler *scheduler;
+    struct on_demand *on_demand;
     struct outbox *outbox;
     struct buf report = {0};
     int code = 0;
@@ -68,18 +75,25 @@ int main(int argc, char **argv)
         buf_deinit(&report);
         return 2;
     }
-    buf_deinit(&report);
     init_log(&conf->main);
     log_info("started", L_INT("rules", conf->rule_count), L_INT("sources", conf->source_count));
     shared.history = history_guard_new(conf->main.state_dir);
+    hold = confhold_new(conf);
+    on_demand = on_demand_start(&(struct on_demand_options){.hold = hold, .shared = &shared}, &report);
+    if (!on_demand)
+        fputs(report.data ? report.data : "", stderr);
+    buf_deinit(&report);
+    if (!on_demand)
+        return 2;
     outbox = outbox_start(conf, &shared);
-    scheduler = scheduler_new(confhold_new(conf), &shared);
+    scheduler = scheduler_new(hold, &shared);
     while (!stop_requested()) {
         if (stop_reload_taken())
-            reload(dir, scheduler);
+            reload(dir, scheduler, on_demand);
         stop_wait_ms(scheduler_turn(scheduler));
     }
     log_info("stopping: runs are left between two groups");
+    on_demand_stop(on_demand);
     outbox_join(outbox);
     if (!scheduler_drain(scheduler, DRAIN_MS))
         leave_running();

@@ -119,6 +119,9 @@ static bool publish(struct outbox *o, const struct db_result *rows)
             struct mq_message m = {.queue = db_text(rows, next, 1),
                                    .body = body,
                                    .len = strlen(body),
+                                   /* a refused request that is given back: the door believes who is named in it
+                                      only from us */
+                                   .with_user = strcmp(db_text(rows, next, 1), MQ_QUEUE_REQUEST) == 0,
                                    .cookie = (uint64_t)db_big(rows, next, 0)};
             if (mq_publish(o->publisher, &m) != 0)
                 break; /* the window is full */

@@ -15,6 +15,7 @@
 #include "outbox_clean.sql.h"
 #include "outbox_waiting.sql.h"
 #include "partitions.sql.h"
+#include "request_clean.sql.h"
 #include "rule_lock.sql.h"
 #include "run_skip_clean.sql.h"
 #include "runs_cancel.sql.h"
@@ -314,6 +315,8 @@ static int keep_house(struct scheduler *s, int64_t now)
     r = clean(s, &sql_outbox_clean, m->extract.outbox_keep_ms);
     if (r == 0 && now >= s->skips_at) {
         r = clean(s, &sql_run_skip_clean, m->database.claims_keep_days);
+        if (r == 0)
+            r = clean(s, &sql_request_clean, m->extract.request_keep_ms);
         s->skips_at = now + SKIPS_EVERY_MS;
     }
     if (r != 0)

@@ -25,6 +25,7 @@ static const struct {
     [CONF_KIND_TEMPLATE] = {"templates", ".liquid"},
     [CONF_KIND_GATEWAY] = {"gateways", ".yaml"},
     [CONF_KIND_RULE] = {"rules", ".yaml"},
+    [CONF_KIND_CALLER] = {"callers", ".yaml"},
 };
 
 /* ---- arrays of conf by kind ---- */
@@ -35,6 +36,7 @@ static const struct {
     [CONF_KIND_TEMPLATE] = {offsetof(struct conf, templates), offsetof(struct conf, template_count)},
     [CONF_KIND_GATEWAY] = {offsetof(struct conf, gateways), offsetof(struct conf, gateway_count)},
     [CONF_KIND_RULE] = {offsetof(struct conf, rules), offsetof(struct conf, rule_count)},
+    [CONF_KIND_CALLER] = {offsetof(struct conf, callers), offsetof(struct conf, caller_count)},
 };
 
 static size_t *count_of(struct conf *c, enum conf_kind kind)
@@ -47,12 +49,14 @@ struct named {
     char *name, *file;
 };
 _Static_assert(offsetof(struct conf_source, name) == 0 && offsetof(struct conf_template, name) == 0 &&
-                   offsetof(struct conf_gateway, name) == 0 && offsetof(struct conf_rule, name) == 0,
+                   offsetof(struct conf_gateway, name) == 0 && offsetof(struct conf_rule, name) == 0 &&
+                   offsetof(struct conf_caller, name) == 0,
                "name comes first");
 _Static_assert(offsetof(struct conf_source, file) == sizeof(char *) &&
                    offsetof(struct conf_template, file) == sizeof(char *) &&
                    offsetof(struct conf_gateway, file) == sizeof(char *) &&
-                   offsetof(struct conf_rule, file) == sizeof(char *),
+                   offsetof(struct conf_rule, file) == sizeof(char *) &&
+                   offsetof(struct conf_caller, file) == sizeof(char *),
                "file comes second");
 
 static void *array_at(struct conf *c, enum conf_kind kind, size_t index)
@@ -383,3 +387,4 @@ LOOK_UP(rule, rules)
 LOOK_UP(template, templates)
 LOOK_UP(gateway, gateways)
 LOOK_UP(source, sources)
+LOOK_UP(caller, callers)

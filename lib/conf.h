@@ -7,6 +7,7 @@
  *   conf/rules/NAME.yaml        the file's name is the rule's permanent id
  *   conf/templates/NAME.liquid  front matter between two lines `---`, then the text
  *   conf/gateways/NAME.yaml
+ *   conf/callers/NAME.yaml      who may ask for messages on demand
  *
  * ${NAME} in a value is taken from the environment; any key marked secret may be given as KEY_file: PATH instead.
  * A loaded configuration is never changed: SIGHUP loads another and swaps it only if all of it is good. */
@@ -101,6 +102,8 @@ struct conf_main {
         int64_t outbox_keep_ms;    /* 7 d: published bodies are kept so long */
         int64_t missed_look_back_ms; /* 24 h: how old a missed firing may be to be run */
         struct str_list deliver_only_to; /* staging: every other number is skipped with reason not_listed; digits, no plus */
+        char *door_caller;         /* whose requests those in sms.request without a user are; "" : nobody's */
+        int64_t request_keep_ms;   /* 30 d: so long a request's answer is given again */
     } extract;
     struct {
         struct conf_service service;
@@ -196,6 +199,25 @@ struct conf_rule {
     struct conf_route *routes; /* key "route", in order */
     size_t route_count;
 };
+
+/* Who may ask for a message now. Its messages are of the built-in rule CALLER_RULE_PREFIX and its name. */
+struct conf_caller {
+    char *name, *file;
+    struct str_list key_hashes; /* SHA-256 of its API keys, 64 hexadecimal digits */
+    char *broker_user;          /* whose messages in sms.request are this caller's; "" : nobody's */
+    int64_t rate;               /* messages a second, each process by itself */
+    int64_t daily_cap;          /* messages a UTC day, over all processes */
+    struct str_list templates;
+    char *text_template;        /* renders free text, its column `text`; "" : no free text */
+    struct str_list lanes;
+    char *sender;               /* "" : the gateway's */
+    int64_t valid_for_ms, valid_for_max_ms, send_at_max_ms;
+    bool require_idempotency_key;
+    struct conf_route *routes;
+    size_t route_count;
+};
+#define CALLER_RULE_PREFIX "api:"
+#define CALLER_OPERATOR    "operator" /* the built-in caller of `smschain send` */
 
 struct conf_template {
     char *name, *file;
@@ -337,6 +359,8 @@ struct conf_price { /* of one segment to numbers that begin so; the longest pref
     int line;
 };
 #define CONF_PRICE_MAX 1000000000 /* micro-units */
+bool conf_duration(const char *text, int64_t *ret_ms); /* "90s", as in the files; false: none */
+char *conf_duration_text(int64_t ms, char out[32]);    /* returns out */
 bool conf_share(const char *text, int64_t *ret);       /* "2.5%" in millionths; false: no share */
 bool conf_price_micro(const char *text, int64_t *ret); /* in millionths, exact; false: no such number */
 
@@ -402,6 +426,8 @@ struct conf {
     size_t template_count;
     struct conf_gateway *gateways;
     size_t gateway_count;
+    struct conf_caller *callers;
+    size_t caller_count;
     struct str_list secrets; /* values from the environment that conf_print must not show, wherever they stand */
 };
 
@@ -416,6 +442,7 @@ const struct conf_rule *conf_rule(const struct conf *c, const char *name); /* NU
 const struct conf_template *conf_template(const struct conf *c, const char *name);
 const struct conf_gateway *conf_gateway(const struct conf *c, const char *name);
 const struct conf_source *conf_source(const struct conf *c, const char *name);
+const struct conf_caller *conf_caller(const struct conf *c, const char *name);
 /* Is this key of the two files (a section, a list with all that is below it) the same? */
 bool conf_gateway_key_same(const struct conf_gateway *a, const struct conf_gateway *b, const char *key);
 

@@ -104,6 +104,16 @@ static void check_reference(struct conf_checking *k, const struct conf_node *n, 
         conf_error_at(k->report, k->file, n, "no %s '%s'; expected the name of a file %s", what, name, file);
 }
 
+void conf_check_template_name(struct conf_checking *k, const struct conf_node *n, const char *name)
+{
+    check_reference(k, n, name, "template", "templates/NAME.liquid", template_name);
+}
+
+void conf_check_gateway_name(struct conf_checking *k, const struct conf_node *n, const char *name)
+{
+    check_reference(k, n, name, "gateway", "gateways/NAME.yaml", gateway_name);
+}
+
 /* A civil time that the zone's clocks never show would never come. */
 static void check_at(struct conf_checking *k, const struct conf_rule *rule)
 {
@@ -150,8 +160,8 @@ static void check_once_per(struct conf_checking *k, const struct conf_rule *rule
 }
 
 /* Of two names one would be passed over in silence. */
-static void check_sender(struct conf_checking *k, const char *path, const char *sender,
-                         const char *template_name)
+void conf_check_sender(struct conf_checking *k, const char *path, const char *sender,
+                       const char *template_name)
 {
     const struct conf_template *t = *sender ? conf_template(k->conf, template_name) : NULL;
 
@@ -170,17 +180,20 @@ static void check_holds(struct conf_checking *k, const struct conf_rule *rule)
     for (size_t i = 0; rule->start_at_once && i < COUNT_OF(keys); i++) {
         const struct conf_node *n = at(k, keys[i]);
         if (n && (strcmp(keys[i], "approve") != 0 || rule->approve))
-            conf_error_at(k->report, k->file, n,
-                          "%s: is decided when the SQL has ended, but with start: at_once messages leave before "
-                          "that; expected start: when_read",
-                          keys[i]);
+            conf_error_at(
+                k->report, k->file, n,
+                "%s: is decided when the SQL has ended, but with start: at_once messages leave before "
+                "that; expected start: when_read",
+                keys[i]);
     }
     if (waves && waves->type == CONF_NODE_MAP && !*rule->waves.first && !conf_node_at(waves, "first"))
-        conf_error_at(k->report, k->file, waves, "waves: key 'first' is missing: how much goes out first, as 1%%");
+        conf_error_at(k->report, k->file, waves,
+                      "waves: key 'first' is missing: how much goes out first, as 1%%");
     if (*rule->waves.first && rule->waves.wait_ms >= rule->valid_for_ms) {
         const struct conf_node *n = at(k, "waves.wait");
-        conf_error_at(k->report, k->file, n ? n : waves,
-                      "waves: wait must be shorter than valid_for: by then the rest would not be sent any more");
+        conf_error_at(
+            k->report, k->file, n ? n : waves,
+            "waves: wait must be shorter than valid_for: by then the rest would not be sent any more");
     }
 }
 
@@ -197,12 +210,10 @@ static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
     check_once_per(k, rule);
     check_holds(k, rule);
     check_reference(k, at(k, "source"), rule->source, "source", "sources/NAME.yaml", source_name);
-    check_reference(k, at(k, "template"), rule->template_name, "template", "templates/NAME.liquid",
-                    template_name);
-    check_sender(k, "sender", rule->sender, rule->template_name);
+    conf_check_template_name(k, at(k, "template"), rule->template_name);
+    conf_check_sender(k, "sender", rule->sender, rule->template_name);
     for (size_t i = 0; i < rule->route_count; i++)
-        check_reference(k, conf_node_at(routes->items[i], "gateway"), rule->routes[i].gateway, "gateway",
-                        "gateways/NAME.yaml", gateway_name);
+        conf_check_gateway_name(k, conf_node_at(routes->items[i], "gateway"), rule->routes[i].gateway);
 }
 
 /* ---- inbound ---- */
@@ -212,12 +223,12 @@ static void check_reply_template(struct conf_checking *k, const char *path, cons
 {
     const struct conf_node *n = at(k, path);
 
-    check_reference(k, n, name, "template", "templates/NAME.liquid", template_name);
+    conf_check_template_name(k, n, name);
     for (int i = -1; n && i < INBOUND_LANGUAGES; i++) {
         auto_free char *of = i < 0 ? xstrdup(name) : xasprintf("%s-%s", name, keyword_languages[i]);
         const struct conf_template *t = conf_template(k->conf, of);
         if (t)
-            check_sender(k, "inbound.reply_sender", k->conf->main.inbound.reply_sender, of);
+            conf_check_sender(k, "inbound.reply_sender", k->conf->main.inbound.reply_sender, of);
         if (t && t->class && !strcmp(t->class, "marketing"))
             conf_error_at(
                 k->report, k->file, n,
@@ -254,8 +265,7 @@ static void check_inbound(struct conf_checking *k)
     check_reply_template(k, "inbound.stop_template", "stop_template", in->stop_template);
     check_reply_template(k, "inbound.start_template", "start_template", in->start_template);
     for (size_t i = 0; route && route->count == in->reply_route.count && i < in->reply_route.count; i++)
-        check_reference(k, route->items[i], in->reply_route.items[i], "gateway", "gateways/NAME.yaml",
-                        gateway_name);
+        conf_check_gateway_name(k, route->items[i], in->reply_route.items[i]);
     conf_check_http(k, &in->forward.http, "inbound.forward");
     memset(stops_only.start, 0, sizeof(stops_only.start));
     check_start_words(k, in, &stops_only);
@@ -290,6 +300,17 @@ static void check_source(struct conf_checking *k, const struct conf_source *sour
 }
 
 /* ---- smschain.yaml ---- */
+static const char *caller_name(const struct conf *c, size_t i)
+{
+    return i < c->caller_count ? c->callers[i].name : NULL;
+}
+
+static void check_door(struct conf_checking *k)
+{
+    check_reference(k, at(k, "extract.door_caller"), k->conf->main.extract.door_caller, "caller",
+                    "callers/NAME.yaml", caller_name);
+}
+
 static void check_main(struct conf_checking *k)
 {
     const struct conf *c = k->conf;
@@ -297,6 +318,7 @@ static void check_main(struct conf_checking *k)
     char text[32];
 
     check_inbound(k);
+    check_door(k);
     if (!*c->main.callback.tls_certificate != !*c->main.callback.tls_key)
         conf_error_at(k->report, k->file, at(k, "callback"),
                       "callback: 'tls_certificate' and 'tls_key' belong together");
@@ -336,6 +358,9 @@ void conf_check(struct conf_checking *k)
         return;
     case CONF_KIND_SOURCE:
         check_source(k, &c->sources[i]);
+        return;
+    case CONF_KIND_CALLER:
+        conf_check_caller(k, &c->callers[i]);
         return;
     }
 }

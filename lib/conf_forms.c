@@ -107,6 +107,20 @@ bool conf_form_digits(const char *value, char message[CONF_MESSAGE_MAX])
     return true;
 }
 
+bool conf_form_sha256(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    if (strlen(value) != 64 || value[strspn(value, "0123456789abcdef")] != '\0')
+        return wrong(message, "expected the SHA-256 of an API key, 64 digits 0-9 a-f, as `smschain key` prints it");
+    return true;
+}
+
+bool conf_form_lane(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    if (strcmp(value, "instant") != 0 && strcmp(value, "bulk") != 0)
+        return wrong(message, "expected instant or bulk, got '%.80s'", value);
+    return true;
+}
+
 bool conf_form_country(const char *value, char message[CONF_MESSAGE_MAX])
 {
     if (*value && (!all_digits(value) || *value == '0' || strlen(value) > 3))

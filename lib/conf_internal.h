@@ -27,8 +27,10 @@ struct conf_node {
     size_t count;
 };
 
-enum conf_kind { CONF_KIND_MAIN, CONF_KIND_SOURCE, CONF_KIND_TEMPLATE, CONF_KIND_GATEWAY, CONF_KIND_RULE };
-#define CONF_KINDS 5
+enum conf_kind {
+    CONF_KIND_MAIN, CONF_KIND_SOURCE, CONF_KIND_TEMPLATE, CONF_KIND_GATEWAY, CONF_KIND_RULE, CONF_KIND_CALLER
+};
+#define CONF_KINDS 6
 
 struct conf_file { /* lives while the configuration is loaded, not after */
     enum conf_kind kind;
@@ -151,7 +153,6 @@ bool conf_is_for(const char *owner, const char *section); /* does this service n
 void str_list_add(struct str_list *l, const char *item);
 void str_list_deinit(struct str_list *l);
 
-char *conf_duration_text(int64_t ms, char out[32]);
 char *conf_size_text(int64_t bytes, char out[32]);
 const char *conf_word_of(const struct conf_word *words, int number);
 void conf_words_text(const struct conf_word *words, struct buf *out); /* "GET, POST or PUT" */
@@ -163,7 +164,8 @@ conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zon
     conf_form_pointer, conf_form_regex, conf_form_status, conf_form_taken, conf_form_reason, conf_form_cron,
     conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line, conf_form_path,
     conf_form_user, conf_form_proxy, conf_form_keyword, conf_form_network,
-    conf_form_header, conf_form_secret, conf_form_signs, conf_form_absolute_or_none, conf_form_host_port;
+    conf_form_header, conf_form_secret, conf_form_signs, conf_form_absolute_or_none, conf_form_host_port,
+    conf_form_sha256, conf_form_lane;
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */
@@ -204,6 +206,12 @@ void conf_check_heartbeat(struct conf_checking *k, const struct conf_gateway *g)
 void conf_check_prices(struct conf_checking *k, const struct conf_gateway *g); /* conf_prices.c */
 void conf_check_smpp(struct conf_checking *k, const struct conf_gateway *g);   /* conf_check_smpp.c */
 void conf_check_adapter(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_adapter.c */
+void conf_check_caller(struct conf_checking *k, const struct conf_caller *caller); /* conf_check_callers.c */
+/* Is there such a template, such a gateway? n NULL: nothing is said. */
+void conf_check_template_name(struct conf_checking *k, const struct conf_node *n, const char *name);
+void conf_check_gateway_name(struct conf_checking *k, const struct conf_node *n, const char *name);
+/* A template that has a sender of its own may be from no other. path: of the key that holds `sender`. */
+void conf_check_sender(struct conf_checking *k, const char *path, const char *sender, const char *template_name);
 /* The first sentence of a key's help, as "…is missing. IT". Its length. */
 int conf_key_about(const struct conf_key *key);
 void conf_check_follow(struct conf_checking *k, const struct conf_gateway *g); /* conf_check_follow.c: lookup, poll */

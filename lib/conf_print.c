@@ -201,4 +201,6 @@ void conf_print(const struct conf *c, struct buf *out)
         print_file(&p, CONF_KIND_GATEWAY, c->gateways[i].file, &c->gateways[i]);
     for (size_t i = 0; i < c->rule_count; i++)
         print_file(&p, CONF_KIND_RULE, c->rules[i].file, &c->rules[i]);
+    for (size_t i = 0; i < c->caller_count; i++)
+        print_file(&p, CONF_KIND_CALLER, c->callers[i].file, &c->callers[i]);
 }

@@ -102,6 +102,13 @@ static const struct conf_key extract_keys[] = {
      .form = conf_form_number,
      .help = "For staging: where this list is not empty, every other number is skipped (reason `not_listed`). "
              "Numbers in international form."},
+    {.name = "door_caller", .type = CONF_STR, .at = M(extract.door_caller),
+     .help = "A file's name in `callers/`: whose requests those in `sms.request` are that carry no user; without it they "
+             "are refused."},
+    {.name = "request_keep", .type = CONF_DURATION, .at = M(extract.request_keep_ms), .fallback = "30d",
+     .min = DAY_MS, .max = 400 * DAY_MS,
+     .help = "So long a request on demand is remembered: the same idempotency key with the same request gets the same "
+             "answer, with another one it is refused. Later it is refused in any case: a key never sends twice."},
     {0},
 };
 static const struct conf_table extract_table = {.keys = extract_keys};
@@ -285,4 +292,8 @@ const struct conf_table conf_tables[CONF_KINDS] = {
     [CONF_KIND_RULE] = {.title = "rules/NAME.yaml",
                         .about = "What to say to whom, when. The file's name is the rule's permanent id.",
                         .size = sizeof(struct conf_rule), .keys = conf_rule_keys},
+    [CONF_KIND_CALLER] = {.title = "callers/NAME.yaml",
+                          .about = "Who may ask for messages on demand, and for which. The file's name is the caller's "
+                                   "permanent id: its messages are of the built-in rule `api:NAME`.",
+                          .size = sizeof(struct conf_caller), .keys = conf_caller_keys},
 };

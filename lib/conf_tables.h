@@ -5,7 +5,8 @@
 #define DAY_MS ((int64_t)86400000)
 
 extern const struct conf_key conf_main_keys[], conf_source_keys[], conf_template_keys[], conf_gateway_keys[],
-    conf_rule_keys[];
+    conf_rule_keys[], conf_caller_keys[];
+extern const struct conf_table conf_route_table; /* key `route` of a rule and of a caller */
 extern const struct conf_table conf_report_table, conf_inbound_table; /* sections of a gateway */
 extern const struct conf_table conf_smpp_table;   /* its section smpp */
 extern const struct conf_table conf_adapter_table; /* its section adapter */

@@ -31,7 +31,7 @@ static const struct conf_key route_keys[] = {
      .help = "Its share among those that fit equally."},
     {0},
 };
-static const struct conf_table route_table = {
+const struct conf_table conf_route_table = {
     .size = sizeof(struct conf_route), .line_at = E(line), .keys = route_keys};
 
 #define R(field) offsetof(struct conf_rule, field)
@@ -93,7 +93,7 @@ const struct conf_key conf_rule_keys[] = {
      .help = "Later than so long after it was made, a message is not sent any more (`stale`)."},
     {.name = "sender", .type = CONF_STR, .at = R(sender), .max = 32,
      .help = "Whom the message is from; without it the gateway's."},
-    {.name = "route", .type = CONF_TABLES, .at = R(routes), .count_at = R(route_count), .table = &route_table,
+    {.name = "route", .type = CONF_TABLES, .at = R(routes), .count_at = R(route_count), .table = &conf_route_table,
      .required = true, .min = 1, .max = 32,
      .help = "The gateways, in order: those that fit the number; the first by weight, the others when it cannot "
              "be reached."},

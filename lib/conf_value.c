@@ -188,6 +188,11 @@ static char *units_text(int64_t n, const struct unit *units, char out[32])
     return out;
 }
 
+bool conf_duration(const char *text, int64_t *ret_ms)
+{
+    return parse_units(text, duration_units, ret_ms);
+}
+
 char *conf_duration_text(int64_t ms, char out[32])
 {
     return units_text(ms, duration_units, out);

@@ -44,6 +44,20 @@ unsigned mq_update_shard(const char *gateway, unsigned shards)
     return hash % shards;
 }
 
+static int bind(struct mq_connection *c, const char *queue, const char *exchange)
+{
+    amqp_queue_bind(c->amqp, MQ_CHANNEL, amqp_cstring_bytes(queue), amqp_cstring_bytes(exchange),
+                    amqp_cstring_bytes(queue), amqp_empty_table);
+    return mq_connection_reply(c, amqp_get_rpc_reply(c->amqp), NULL);
+}
+
+static int declare_exchange(struct mq_connection *c, const char *exchange)
+{
+    amqp_exchange_declare(c->amqp, MQ_CHANNEL, amqp_cstring_bytes(exchange), amqp_cstring_bytes("direct"), 0,
+                          1, 0, 0, amqp_empty_table);
+    return mq_connection_reply(c, amqp_get_rpc_reply(c->amqp), NULL);
+}
+
 static int declare_queue(struct mq_connection *c, const char *queue)
 {
     const amqp_bytes_t name = amqp_cstring_bytes(queue);
@@ -59,10 +73,14 @@ static int declare_queue(struct mq_connection *c, const char *queue)
 
     amqp_queue_declare(c->amqp, MQ_CHANNEL, name, 0, 1, 0, 0, arguments);
     r = mq_connection_reply(c, amqp_get_rpc_reply(c->amqp), NULL);
-    if (r < 0)
-        return r;
-    amqp_queue_bind(c->amqp, MQ_CHANNEL, name, amqp_cstring_bytes(MQ_EXCHANGE), name, amqp_empty_table);
-    return mq_connection_reply(c, amqp_get_rpc_reply(c->amqp), NULL);
+    if (r == 0)
+        r = bind(c, queue, MQ_EXCHANGE);
+    if (r == 0 && strcmp(queue, MQ_QUEUE_REQUEST) == 0) {
+        r = declare_exchange(c, MQ_EXCHANGE_REQUEST);
+        if (r == 0)
+            r = bind(c, queue, MQ_EXCHANGE_REQUEST);
+    }
+    return r;
 }
 
 static int declare_all(struct mq_connection *c, const char *const *queues, size_t count)
@@ -75,9 +93,7 @@ static int declare_all(struct mq_connection *c, const char *const *queues, size_
     if (r < 0)
         return r;
     mq_connection_up(c);
-    amqp_exchange_declare(c->amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE), amqp_cstring_bytes("direct"),
-                          0, 1, 0, 0, amqp_empty_table);
-    r = mq_connection_reply(c, amqp_get_rpc_reply(c->amqp), NULL);
+    r = declare_exchange(c, MQ_EXCHANGE);
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = declare_queue(c, queues[i]);
         amqp_maybe_release_buffers(c->amqp);

@@ -13,6 +13,10 @@
 
 #define MQ_QUEUE_DEAD    "sms.dead"
 #define MQ_QUEUE_INBOUND "sms.inbound"
+/* Requests on demand from other systems. They publish to an exchange of this name: a right to write to MQ_EXCHANGE would
+ * be one to every queue. */
+#define MQ_QUEUE_REQUEST    "sms.request"
+#define MQ_EXCHANGE_REQUEST "sms.request"
 #define MQ_QUEUE_SIZE    128
 /* "sms.render.bulk", "sms.dispatch.alpha.bulk", "sms.update.0": each returns out. */
 char *mq_queue_render(const char *lane, char out[MQ_QUEUE_SIZE]);
@@ -41,6 +45,7 @@ struct mq_message {
     const void *body;  /* copied */
     size_t len;
     uint64_t cookie;   /* given back with the outcome */
+    bool with_user;    /* says who publishes it (user-id): the broker lets nobody say another name than his own */
     const char *dead_from, *dead_why; /* sms.dead only: written as headers x-smschain-from, -why, -at */
 };
 struct mq_outcome {
@@ -73,6 +78,7 @@ struct mq_delivery {
     char *body;     /* owned by the receiver: mq_delivery_deinit */
     size_t len;
     bool redelivered;
+    char *message_id, *user; /* as the publisher wrote them, the user as the broker vouches for it; NULL: none */
     char *dead_from, *dead_why, *dead_at; /* of sms.dead: the headers x-smschain-from, -why, -at as they came; NULL: none */
 };
 void mq_delivery_deinit(struct mq_delivery *d);

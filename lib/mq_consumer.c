@@ -46,6 +46,8 @@ struct mq_consumer {
 void mq_delivery_deinit(struct mq_delivery *d)
 {
     free(d->body);
+    free(d->message_id);
+    free(d->user);
     free(d->dead_from);
     free(d->dead_why);
     free(d->dead_at);
@@ -207,6 +209,14 @@ static void take_dead_headers(struct mq_delivery *d, const amqp_basic_properties
     }
 }
 
+static void take_names(struct mq_delivery *d, const amqp_basic_properties_t *p)
+{
+    if (p->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
+        d->message_id = xstrndup(p->message_id.bytes, p->message_id.len);
+    if (p->_flags & AMQP_BASIC_USER_ID_FLAG)
+        d->user = xstrndup(p->user_id.bytes, p->user_id.len);
+}
+
 static void take_header(struct mq_consumer *c, const amqp_frame_t *frame)
 {
     const uint64_t size = frame->payload.properties.body_size;
@@ -215,6 +225,7 @@ static void take_header(struct mq_consumer *c, const amqp_frame_t *frame)
         lose_connection(c, "a delivery's size is beyond reason");
         return;
     }
+    take_names(&c->coming, frame->payload.properties.decoded);
     take_dead_headers(&c->coming, frame->payload.properties.decoded);
     c->header_next = false;
     c->body_next = true;

@@ -25,7 +25,7 @@ struct entry {
     uint64_t cookie;
     int64_t not_before_mono_ms;
     unsigned nacks;
-    bool returned;
+    bool returned, with_user;
     char *queue, *from, *why;
     size_t len;
     char body[];
@@ -192,6 +192,10 @@ static int send_entry(struct mq_publisher *p, struct entry *e)
     props.headers.entries = headers;
     if (props.headers.num_entries > 0)
         props._flags |= AMQP_BASIC_HEADERS_FLAG;
+    if (e->with_user) {
+        props.user_id = amqp_cstring_bytes(p->c.user);
+        props._flags |= AMQP_BASIC_USER_ID_FLAG;
+    }
     return amqp_basic_publish(p->c.amqp, MQ_CHANNEL, amqp_cstring_bytes(MQ_EXCHANGE),
                               amqp_cstring_bytes(e->queue), 1, 0, &props,
                               (amqp_bytes_t){.len = e->len, .bytes = e->body});
@@ -463,6 +467,7 @@ int mq_publish(struct mq_publisher *p, const struct mq_message *m)
     *e = (struct entry){
         .sequence = ++p->next_sequence,
         .cookie = m->cookie,
+        .with_user = m->with_user,
         .queue = xstrdup(m->queue),
         .from = xstrdup(m->dead_from),
         .why = xstrdup(m->dead_why),

@@ -316,7 +316,8 @@ class Chain(Checks):
         for path in glob.glob(os.path.join(self.copy_conf(), "gateways", "*.yaml")):
             if os.path.basename(path)[:-5] not in names:
                 os.remove(path)
-        for path in glob.glob(os.path.join(self.conf_dir, "rules", "*.yaml")):
+        for path in glob.glob(os.path.join(self.conf_dir, "rules", "*.yaml")) + glob.glob(
+                os.path.join(self.conf_dir, "callers", "*.yaml")):
             with open(path, encoding="utf-8") as f:
                 head, route = re.split(r"(?m)^(?=route:)", f.read())
             with open(path, "w", encoding="utf-8") as f:

@@ -162,7 +162,7 @@ def test_broker_rights(migrated):
     permissions = {p["user"]: (p["configure"], p["write"], p["read"])
                    for p in migrated.lab.api("GET", f"/api/vhosts/{migrated.vhost}/permissions")}
     assert permissions["smschain_dispatch"] == ("^$", "^sms$", "^sms\\.dispatch\\.")
-    assert permissions["smschain_extract"] == ("^$", "^sms$", "^$")
+    assert permissions["smschain_extract"] == ("^$", "^sms$", "^sms\\.request$")
     assert {permissions[f"smschain_{s}"][0] for s in ("extract", "render", "dispatch", "callback", "operator")} == {"^$"}
 
 

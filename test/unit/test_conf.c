@@ -85,7 +85,8 @@ static void samples_load(void **state)
     unset_variables();
 
     assert_int_equal(c->rule_count, 12);
-    assert_int_equal(c->template_count, 16);
+    assert_int_equal(c->template_count, 17);
+    assert_int_equal(c->caller_count, 1);
     assert_int_equal(c->gateway_count, 11);
     assert_int_equal(c->source_count, 1);
     assert_int_equal(c->main.callback.flush_interval_ms, 60000);
@@ -195,6 +196,7 @@ static void samples_show_every_key(void **state)
                                "gateways/infobip-like.yaml", "gateways/smpp.yaml.sample",
                                "gateways/adapter-like.yaml"},
         [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml"},
+        [CONF_KIND_CALLER] = {"callers/webshop.yaml"},
     };
 
     for (int kind = 0; kind < CONF_KINDS; kind++) {

@@ -1,0 +1,51 @@
+/* Starts and stops what messages on demand are made of, in the order in which they lean on each other. */
+#include "extract/on_demand.h"
+#include "extract/door.h"
+
+#define DRAIN_MS 5000
+
+struct on_demand {
+    struct asked_current *current;
+    struct asked_rates *rates;
+    struct asked_writer *writer;
+    struct door *door;
+};
+
+struct on_demand *on_demand_start(const struct on_demand_options *o, struct buf *why)
+{
+    const struct conf_main *m = &confhold_conf(o->hold)->main;
+    struct asked_conf *first = asked_conf_new(o->hold, why);
+    struct on_demand *d;
+
+    if (!first)
+        return NULL;
+    d = xmalloc(sizeof(*d));
+    *d = (struct on_demand){.current = asked_current_new(first), .rates = asked_rates_new()};
+    d->writer = asked_writer_start(&(struct asked_writer_options){
+        .main = m, .history = o->shared->history, .committed = o->committed, .arg = o->arg});
+    d->door = door_start(
+        &(struct door_options){.main = m, .current = d->current, .rates = d->rates, .writer = d->writer});
+    return d;
+}
+
+int on_demand_reload(struct on_demand *o, struct confhold *hold, struct buf *why)
+{
+    struct asked_conf *next = asked_conf_new(hold, why);
+
+    if (!next)
+        return -EINVAL;
+    asked_current_set(o->current, next);
+    return 0;
+}
+
+void on_demand_stop(struct on_demand *o)
+{
+    if (!o)
+        return;
+    door_join(o->door);
+    asked_writer_stop(o->writer, DRAIN_MS);
+    door_free(o->door);
+    asked_current_free(o->current);
+    asked_rates_free(o->rates);
+    free(o);
+}
