@@ -76,28 +76,38 @@ static int skip_firings(struct ctl *c, const struct firing_plan *plan, int64_t r
     return 0;
 }
 
-/* Any rule may have entered and sent rows that this database knows nothing of: by a firing in the lost time, by one
- * that was made up for or still being read then, or by hand. A person decides whether it may run again. Firings
- * that extract would make up for, were it asked, are entered as skipped. */
+/* Firings that extract would make up for, were it asked, are entered as skipped. A rule with tasks has none:
+ * what is signed is entered held, as long as the rule is. */
+static int skip_missed(struct ctl *c, const struct conf_rule *rule, int64_t rule_id, int64_t since_ms,
+                       struct tally *t)
+{
+    struct firing_plan plan;
+    char message[CRON_MESSAGE_SIZE];
+    if (rule->tasks)
+        return 0;
+    if (firing_plan_init(&plan, rule->schedule, rule->at, rule->time_zone, message) < 0)
+        return ctl_fail(EXIT_CONF, "%s: %s", rule->file, message);
+    int code = skip_firings(c, &plan, rule_id, since_ms - c->conf->main.extract.missed_look_back_ms, t);
+    firing_plan_deinit(&plan);
+    return code;
+}
+
+/* Any rule may have entered and sent rows that this database knows nothing of: by a firing in the lost time,
+ * by one that was made up for or still being read then, or by hand. A person decides whether it may run
+ * again. */
 static int hold_rule(struct ctl *c, const struct conf_rule *rule, int64_t since_ms, const char *since,
                      struct tally *t)
 {
     auto_params p = db_params_new();
     auto_result row = NULL;
     auto_free char *why = xasprintf("database accepted with history lost since %s", since);
-    struct firing_plan plan;
-    char message[CRON_MESSAGE_SIZE];
-    if (firing_plan_init(&plan, rule->schedule, rule->at, rule->time_zone, message) < 0)
-        return ctl_fail(EXIT_CONF, "%s: %s", rule->file, message);
     db_add_text(p, rule->name);
     db_add_text(p, why);
     int code = ctl_sql(c, &sql_history_hold, p, &row);
-    if (code == 0 && db_rows(row) > 0) {
-        t->rules++;
-        code = skip_firings(c, &plan, db_big(row, 0, 0), since_ms - c->conf->main.extract.missed_look_back_ms, t);
-    }
-    firing_plan_deinit(&plan);
-    return code;
+    if (code != 0 || db_rows(row) == 0)
+        return code;
+    t->rules++;
+    return skip_missed(c, rule, db_big(row, 0, 0), since_ms, t);
 }
 
 static int accept_all(struct ctl *c, int64_t since_ms, const char *since, struct tally *t)
@@ -121,7 +131,8 @@ static int accept_all(struct ctl *c, int64_t since_ms, const char *since, struct
 static bool confirmed(const char *since)
 {
     char answer[8] = "";
-    printf("Everything without an outcome is put in doubt, every rule is held until it is accepted, and what fired since\n"
+    printf("Everything without an outcome is put in doubt, every rule is held until it is accepted, and what "
+           "fired since\n"
            "%s is skipped. This cannot be taken back. Go on? [yes/no] ",
            since);
     fflush(stdout);

@@ -183,6 +183,16 @@ static int connect_as(struct ctl *c, const char *user, const char *password)
     return ctl_fail(EXIT_UNREACHABLE, "database: %s", db_error(c->db));
 }
 
+int ctl_has_sql(const struct conf_rule *rule, const char *command)
+{
+    if (!rule->tasks)
+        return 0;
+    return ctl_fail(EXIT_REFUSED,
+                    "rule %s (%s) has 'tasks: true': its rows are inserted by other systems and it has no SQL to %s; "
+                    "each of their tasks is a run of its own (smschain status)",
+                    rule->name, rule->file, command);
+}
+
 int ctl_db(struct ctl *c)
 {
     int code = ctl_conf(c, "operator");

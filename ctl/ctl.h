@@ -61,6 +61,8 @@ int cmd_test(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
+/* Has the rule SQL, which `command` would read or fire? 0, or EXIT_REFUSED after having said that it has tasks. */
+int must_check ctl_has_sql(const struct conf_rule *rule, const char *command);
 /* Connects as the operator, or as the administrator (migrate). 0, or an exit code after having said why. */
 int must_check ctl_db(struct ctl *c);
 int must_check ctl_admin_db(struct ctl *c);
@@ -130,7 +132,7 @@ char *scram_verifier(const char *password);       /* NULL: not plain ASCII */
 /* ---- status: what was read (status.c) and how it is shown (status_print.c) ---- */
 struct status {
     struct db_result *runs, *states, *services, *counts, *heartbeats,
-        *pauses; /* columns: the .sql files of the same names */
+        *pauses, *tasks; /* columns: the .sql files of the same names */
     struct status_queue {
         char name[MQ_QUEUE_SIZE];
         int64_t ready; /* -1: there is no such queue */
@@ -158,8 +160,10 @@ enum status_run_column {
     RUN_WAVE,
     RUN_WAVE_FIRST,
     RUN_WAVE_DUE,
-    RUN_PUBLISH
+    RUN_PUBLISH,
+    RUN_TASK
 };
+enum status_task_column { TASK_ID, TASK_RULE, TASK_NAME, TASK_STATE, TASK_DUE, TASK_WHY }; /* status_tasks.sql */
 enum status_count_column {
     COUNT_IN_DOUBT,
     COUNT_HELD,
@@ -184,3 +188,5 @@ void status_print_held(const struct status *s); /* status_run.c; the same below 
 void status_print_waves(const struct status *s);
 void status_print_one(const struct status *s); /* of `status --run` */
 void status_json_run_more(const struct status *s, int i, struct buf *b);
+void status_print_tasks(const struct status *s); /* status_task.c; the same below */
+void status_json_tasks(const struct status *s, struct buf *b);

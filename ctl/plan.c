@@ -127,9 +127,12 @@ static int load(struct planning *p, const char *name)
         fputs(report.data ? report.data : "smschain: the configuration cannot be read\n", stderr);
         return EXIT_CONF;
     }
-    p->rule = conf_rule(p->conf, name);
-    if (!p->rule)
+    const struct conf_rule *rule = conf_rule(p->conf, name);
+    if (!rule)
         return ctl_fail(EXIT_REFUSED, "no rule %s in %s/rules", name, p->ctl->conf_dir);
+    if (ctl_has_sql(rule, "plan") != 0)
+        return EXIT_REFUSED;
+    p->rule = rule;
     p->tmpl = conf_template(p->conf, p->rule->template_name);
     if (plan_make(p->conf, &p->plan, &report) < 0) {
         fputs(report.data, stderr);

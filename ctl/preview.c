@@ -91,6 +91,8 @@ static int load(struct preview *p, const char *rule)
     p->rule = conf_rule(p->conf, rule);
     if (!p->rule)
         return ctl_fail(EXIT_REFUSED, "no rule %s in %s/rules", rule, p->ctl->conf_dir);
+    if (ctl_has_sql(p->rule, "read") != 0)
+        return EXIT_REFUSED;
     p->tmpl = p->rule->template_name;
     return 0;
 }

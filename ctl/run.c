@@ -38,6 +38,8 @@ int cmd_run(struct ctl *c)
     if (code == 0 && conf_rule(c->conf, name) == NULL)
         code = ctl_fail(EXIT_REFUSED, "no rule %s in %s/rules", name, c->conf_dir);
     if (code == 0)
+        code = ctl_has_sql(conf_rule(c->conf, name), "run");
+    if (code == 0)
         code = rule_row(c, name, &rule);
     if (code != 0)
         return code;

@@ -7,6 +7,7 @@
 #include "status_runs.sql.h"
 #include "status_services.sql.h"
 #include "status_states.sql.h"
+#include "status_tasks.sql.h"
 #include <stdio.h>
 
 #define WATCH_MS 1000
@@ -19,6 +20,7 @@ static void status_deinit(struct status *s)
     db_result_free(s->counts);
     db_result_free(s->heartbeats);
     db_result_free(s->pauses);
+    db_result_free(s->tasks);
     free(s->queues);
     free(s->broker_trouble);
     *s = (struct status){0};
@@ -93,6 +95,8 @@ static int status_read(struct ctl *c, int64_t run, struct status *s)
     if (code == 0)
         code = ctl_sql(c, &sql_control_list, NULL, &s->pauses);
     if (code == 0)
+        code = ctl_sql(c, &sql_status_tasks, NULL, &s->tasks);
+    if (code == 0)
         read_queues(c, s);
     return code;
 }
@@ -107,6 +111,9 @@ static int attention(const struct status *s, int64_t run)
         return EXIT_UNREACHABLE;
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
         if (db_big(s->counts, 0, (int)waiting[i]) > 0)
+            return EXIT_ATTENTION;
+    for (int i = 0; i < db_rows(s->tasks); i++)
+        if (strcmp(db_text(s->tasks, i, TASK_STATE), "waiting") == 0)
             return EXIT_ATTENTION;
     return db_rows(s->pauses) > 0 ? EXIT_ATTENTION : EXIT_DONE;
 }

@@ -42,6 +42,8 @@ static void print_run(const struct status *s, int i)
     int64_t partial = status_state_count(s, db_big(r, i, RUN_ID), STATUS_PARTIAL);
     if (partial != 0)
         printf("  (%lld of these in part)", (long long)partial);
+    if (!db_is_null(r, i, RUN_TASK))
+        printf("  task %s", db_text(r, i, RUN_TASK));
     if (*db_text(r, i, RUN_WHY) != '\0' && strcmp(db_text(r, i, RUN_STATE), "held") != 0)
         printf("  (%s)", db_text(r, i, RUN_WHY));
     putchar('\n');
@@ -77,6 +79,7 @@ void status_print(const struct status *s)
     status_print_runs(s);
     status_print_held(s);
     status_print_waves(s);
+    status_print_tasks(s);
     printf("\nservices\n");
     for (int i = 0; i < db_rows(s->services); i++)
         printf("  %-9s %s:%s %-10s %ss ago  %s\n", db_text(s->services, i, 0), db_text(s->services, i, 1),
@@ -198,6 +201,8 @@ void status_json(const struct status *s)
             buf_add_char(&b, ',');
         json_run(s, i, &b);
     }
+    buf_add_str(&b, "],\"tasks\":[");
+    status_json_tasks(s, &b);
     buf_add_str(&b, "],\"services\":[");
     json_services(s, &b);
     buf_add_str(&b, "],\"queues\":{");

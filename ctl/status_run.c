@@ -134,6 +134,8 @@ void status_json_run_more(const struct status *s, int i, struct buf *b)
 {
     const char *planned = db_text(s->runs, i, RUN_PLANNED);
 
+    if (!db_is_null(s->runs, i, RUN_TASK))
+        show_json_text(b, "task", db_text(s->runs, i, RUN_TASK));
     buf_addf(b, ",\"held_by\":%s", db_text(s->runs, i, RUN_HELD_BY)); /* an array of words */
     show_json_text(b, "released_by", db_text(s->runs, i, RUN_RELEASED_BY));
     show_json_time(b, "released_at", db_time_ms(s->runs, i, RUN_RELEASED_AT));

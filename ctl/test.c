@@ -165,7 +165,7 @@ static int find_rule(struct testing *t, const char *name)
 
     t->rule = conf_rule(t->conf, name);
     if (t->rule)
-        return 0;
+        return ctl_has_sql(t->rule, "test");
     for (size_t i = 0; i < t->conf->rule_count; i++)
         suggest_offer(&s, t->conf->rules[i].name);
     if (s.best)

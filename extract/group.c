@@ -39,6 +39,7 @@ void group_init(struct group *g, size_t max_rows)
     g->numbers = xcalloc(max_rows, sizeof(*g->numbers));
     g->gateways = xcalloc(max_rows, sizeof(*g->gateways));
     g->bodies_at = xcalloc(max_rows, sizeof(*g->bodies_at));
+    g->exts_at = xcalloc(max_rows, sizeof(*g->exts_at));
     g->skip_keys = xcalloc(max_rows, sizeof(*g->skip_keys));
     g->skip_reasons = xcalloc(max_rows, sizeof(*g->skip_reasons));
     g->skip_numbers_at = xcalloc(max_rows, sizeof(*g->skip_numbers_at));
@@ -50,11 +51,13 @@ void group_deinit(struct group *g)
     free(g->numbers);
     free(g->gateways);
     free(g->bodies_at);
+    free(g->exts_at);
     free(g->skip_keys);
     free(g->skip_reasons);
     free(g->skip_numbers_at);
     buf_deinit(&g->skip_numbers);
     buf_deinit(&g->bodies);
+    buf_deinit(&g->exts);
     buf_deinit(&g->record);
     *g = (struct group){0};
 }
@@ -64,6 +67,7 @@ void group_clear(struct group *g)
     g->rows = g->count = g->skipped = 0;
     buf_clear(&g->skip_numbers);
     buf_clear(&g->bodies);
+    buf_clear(&g->exts);
 }
 
 bool group_is_full(const struct group *g)
@@ -95,7 +99,6 @@ static int find_columns(struct reading *r, const struct source_row *row, const c
             return GROUP_NO_COLUMN;
     }
     *ret_missing = NULL;
-    r->cells = xcalloc(row->count + 1, sizeof(*r->cells));
     r->columns_known = true;
     return 0;
 }
@@ -155,18 +158,22 @@ static char *not_owned(const char *s)
 }
 
 /* False: too long. */
-static bool encode(struct group *g, const struct reading *r, const struct source_row *row, int64_t number)
+static bool encode(struct group *g, struct reading *r, const struct source_row *row, int64_t number)
 {
     struct row_record record = {
         .number = number,
         .run = r->run_id,
         .rule = r->rule->name,
-        .tmpl = r->rule->template_name,
+        .tmpl = row->template ? not_owned(row->template) : r->rule->template_name,
         .lane = r->rule->lane,
         .valid_until = r->valid_until_ms,
-        .row = {r->cells, row->count},
     };
 
+    if (row->count > r->cells_max) {
+        r->cells = xrealloc(r->cells, row->count * sizeof(*r->cells));
+        r->cells_max = row->count;
+    }
+    record.row = (struct row){r->cells, row->count};
     for (size_t i = 0; i < row->count; i++)
         r->cells[i] = (struct row_cell){not_owned(row->names[i]), not_owned(row->values[i])};
     buf_clear(&g->record);
@@ -204,6 +211,8 @@ int group_add(struct group *g, struct reading *r, const struct source_row *row, 
         skip(g, NULL, "missing_key", fault == NUMBER_OK ? number : 0, written);
     else if (fault != NUMBER_OK)
         skip(g, key, number_fault_word(fault), 0, written);
+    else if (row->refused)
+        skip(g, key, row->refused, number, written);
     else if (!is_listed(r, number))
         skip(g, key, "not_listed", number, written);
     else if (!encode(g, r, row, number))
@@ -215,6 +224,10 @@ int group_add(struct group *g, struct reading *r, const struct source_row *row, 
         g->bodies_at[g->count] = g->bodies.len;
         buf_add(&g->bodies, g->record.data + strlen(GROUP_HEAD),
                 g->record.len - strlen(GROUP_HEAD) + 1); /* and its NUL */
+        if (row->ext_id) {
+            g->exts_at[g->count] = g->exts.len;
+            buf_add(&g->exts, row->ext_id, strlen(row->ext_id) + 1);
+        }
         g->count++;
     }
     return 0;

@@ -27,6 +27,7 @@ struct reading {
     bool columns_known;
     const char **once_values;
     struct row_cell *cells;
+    size_t cells_max;
     int64_t *only_to; /* deliver_only_to as numbers */
     size_t only_count;
 };
@@ -44,6 +45,8 @@ struct group {
     size_t *bodies_at; /* where each record begins in `bodies`, what follows GROUP_HEAD of it; each ends with
                           a NUL */
     struct buf bodies;
+    size_t *exts_at; /* of tasks: where each ext_id begins in `exts`; each ends with a NUL */
+    struct buf exts;
     size_t skipped;                  /* of rows that cannot; arrays in step: */
     char (*skip_keys)[KEY_HEX_SIZE]; /* "": the key's columns were missing */
     const char **skip_reasons;       /* constants */

@@ -4,6 +4,7 @@
 -- $13 and $14 what a chunk begins and ends with, $15 max_recipients, $16 why the run is held if there are more,
 -- $17 beside $6: what stood where the number should. Waves: $18 beside $3: the place of each one's gateway in the route, 0 none;
 -- how much goes out first: $19 a share in millionths, or $20 so many messages; both 0: no waves, all is the first wave.
+-- $21 beside $3, or empty: the ids that another system gave to these rows.
 --
 -- `own` is the fence: the run's row, locked, and only if this pass is still the one that may write. A statement of a dead
 -- pass that the server was still busy with either ended before (then this pass sees its keys) or finds nothing here.
@@ -13,16 +14,16 @@ WITH own AS MATERIALIZED (
   SELECT id, rows_new, wave_first, wave_counts, $19::bigint > 0 OR $20::bigint > 0 AS waves
   FROM run WHERE id = $1::bigint AND pass = $2::int AND state = 'reading' FOR NO KEY UPDATE
 ), input AS MATERIALIZED (
-  SELECT i.key, i.number, i.body, i.gateway, i.n
-  FROM own, unnest($3::uuid[], $4::bigint[], $5::text[], $18::int[]) WITH ORDINALITY AS i (key, number, body, gateway, n)
+  SELECT i.key, i.number, i.body, i.gateway, i.ext_id, i.n
+  FROM own, unnest($3::uuid[], $4::bigint[], $5::text[], $18::int[], $21::text[]) WITH ORDINALITY AS i (key, number, body, gateway, ext_id, n)
 ), stopped AS MATERIALIZED (
   SELECT i.n, i.key, i.number, min(s.reason) AS reason
   FROM input i JOIN suppression s ON s.number = i.number AND (s.scope = 'all' OR $11::boolean)
   GROUP BY i.n, i.key, i.number
 ), fresh AS MATERIALIZED (
-  SELECT DISTINCT ON (key) key, number, body, gateway, n FROM input WHERE (n IN (SELECT n FROM stopped)) IS NOT TRUE ORDER BY key, n
+  SELECT DISTINCT ON (key) key, number, body, gateway, ext_id, n FROM input WHERE (n IN (SELECT n FROM stopped)) IS NOT TRUE ORDER BY key, n
 ), numbered AS MATERIALIZED (
-  SELECT key, number, body, gateway, n, $8::bigint + nextval('sms_n') AS sms_id FROM fresh
+  SELECT key, number, body, gateway, ext_id, n, $8::bigint + nextval('sms_n') AS sms_id FROM fresh
 ), entered AS (
   INSERT INTO dedupe (key, sms_id, run_id, pass)
   SELECT key, sms_id, $1::bigint, $2::int FROM numbered ORDER BY key
@@ -33,10 +34,12 @@ WITH own AS MATERIALIZED (
   WHERE $2::int > 1 AND d.key = c.key AND d.run_id = $1::bigint AND d.pass < $2::int
   RETURNING c.n
 ), made AS MATERIALIZED (
-  SELECT sms_id, number, body, gateway, n FROM numbered WHERE (sms_id IN (SELECT sms_id FROM entered)) IS TRUE
+  SELECT sms_id, number, body, gateway, ext_id, n FROM numbered WHERE (sms_id IN (SELECT sms_id FROM entered)) IS TRUE
 ), messages AS (
   INSERT INTO message (sms_id, run_id, number, created_at, valid_until, changed_at, lane)
   SELECT sms_id, $1::bigint, number, now(), $9::timestamptz, now(), $10::int FROM made ORDER BY sms_id
+), theirs AS (
+  INSERT INTO ext (sms_id, ext_id) SELECT sms_id, ext_id FROM made WHERE ext_id IS NOT NULL ORDER BY sms_id
 ), candidates AS MATERIALIZED ( -- for the first wave; `lacking`: the first message that it would have by this gateway
   SELECT m.n, m.gateway, m.gateway > 0 AND coalesce(own.wave_counts[m.gateway], 0) = 0
     AND row_number() OVER (PARTITION BY m.gateway ORDER BY m.n) = 1 AS lacking

@@ -237,6 +237,17 @@ static void add_skipped_numbers(struct ledger *l, const struct group *g)
     db_add_text_array(l->params, texts, g->skipped);
 }
 
+/* $21 beside $3: the ids that other systems gave to a task's rows; other rules' rows have none. */
+static void add_exts(struct ledger *l, const struct group *g)
+{
+    size_t count = g->exts.len > 0 ? g->count : 0;
+    const char **texts = room_for(l, count + 1);
+
+    for (size_t i = 0; i < count; i++)
+        texts[i] = g->exts.data + g->exts_at[i];
+    db_add_text_array(l->params, texts, count);
+}
+
 static int start(struct ledger *l)
 {
     const struct pass_options *o = &l->options;
@@ -258,6 +269,7 @@ static int start(struct ledger *l)
     db_add_int_array(l->params, l->sent->gateways, l->sent->count);
     db_add_big(l->params, l->waves.share);
     db_add_big(l->params, l->waves.count);
+    add_exts(l, l->sent);
     FAULT("extract.group_before_commit");
     return db_start(l->db, &sql_group_enter, l->params);
 }

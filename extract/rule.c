@@ -10,12 +10,16 @@ static int sync_one(struct db *d, const struct conf_rule *rule, int64_t now_ms)
     char hash[SQL_HASH_SIZE];
     auto_params p = db_params_new();
     auto_result res = NULL;
-    auto_free char *schedule = xasprintf("%s%s in %s", *rule->at ? "at " : "",
-                                         *rule->at ? rule->at : rule->schedule, rule->time_zone);
+    /* A rule with tasks has no SQL that another could have as well, and no firings. */
+    auto_free char *no_sql = xasprintf("tasks of rule %s", rule->name);
+    auto_free char *schedule = rule->tasks
+                                   ? xstrdup("tasks")
+                                   : xasprintf("%s%s in %s", *rule->at ? "at " : "",
+                                               *rule->at ? rule->at : rule->schedule, rule->time_zone);
     int r;
 
     db_add_text(p, rule->name);
-    db_add_text(p, sql_hash(rule->sql, hash));
+    db_add_text(p, rule->tasks ? no_sql : sql_hash(rule->sql, hash));
     db_add_text_array(p, (const char *const *)rule->once_per.items, rule->once_per.count);
     db_add_text(p, schedule);
     db_add_time(p, now_ms);

@@ -6,6 +6,7 @@
 #include "extract/ledger.h"
 #include "extract/planner.h"
 #include "extract/source.h"
+#include "extract/source_task.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
 #include "lib/log.h"
@@ -76,8 +77,11 @@ static enum run_result source_trouble(struct run *r, int x)
         return RUN_PAUSED;
     if (x < 0)
         return again(r, source_why(r->source));
-    snprintf(why, sizeof(why), "%s:%d: %s", r->rule->file, r->rule->sql_line + source_line(r->source),
-             source_why(r->source));
+    if (r->rule->tasks)
+        snprintf(why, sizeof(why), "%s: %s", r->rule->file, source_why(r->source));
+    else
+        snprintf(why, sizeof(why), "%s:%d: %s", r->rule->file, r->rule->sql_line + source_line(r->source),
+                 source_why(r->source));
     return close_run(r, "failed", why);
 }
 
@@ -255,7 +259,8 @@ static enum run_result read_pass(struct run *r)
     if (!r->planner)
         return close_run(r, "failed", why.data);
     snprintf(name, sizeof(name), "smschain-extract run %" PRId64, r->job->run_id);
-    r->source = source_open(conf_source(r->conf, r->rule->source), name);
+    r->source = r->rule->tasks ? source_task_open(&r->conf->main, r->rule, r->job->run_id, name)
+                               : source_open(conf_source(r->conf, r->rule->source), name);
     if (!r->source)
         return close_run(r, "failed", "no driver for its source");
     x = source_begin(r->source, r->rule->sql);
@@ -308,8 +313,9 @@ void run_read(struct run_job *job)
     const struct conf *conf = confhold_conf(job->conf);
     struct run r = {.job = job, .conf = conf, .rule = conf_rule(conf, job->rule)};
 
-    const struct conf_source *source = r.rule ? conf_source(conf, r.rule->source) : NULL;
-    r.ledger = ledger_new(&conf->main, job->run_id, source ? source->statement_timeout_ms : 0);
+    const struct conf_source *source = r.rule && !r.rule->tasks ? conf_source(conf, r.rule->source) : NULL;
+    r.ledger =
+        ledger_new(&conf->main, job->run_id, source ? source->statement_timeout_ms : SOURCE_TASK_TIMEOUT_MS);
     if (r.rule)
         reading_init(&r.reading, r.rule, conf->main.country_code, &conf->main.extract.deliver_only_to);
     for (size_t i = 0; i < COUNT_OF(r.groups); i++)

@@ -4,6 +4,7 @@
 #include "extract/firing.h"
 #include "extract/history_guard.h"
 #include "extract/rule.h"
+#include "extract/task.h"
 #include "extract/waves.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
@@ -21,6 +22,7 @@
 #include "runs_cancel.sql.h"
 #include "runs_expired.sql.h"
 #include "runs_open.sql.h"
+#include "task_row_clean.sql.h"
 
 #include <stdio.h>
 
@@ -50,6 +52,7 @@ struct scheduler {
     size_t plan_count;
     struct firing *fired; /* FIRING_MAX, of one rule at a time */
     bool synced;          /* the configuration's rules have met their rows */
+    struct tasks tasks;
     uint64_t generation;
     /* mono ms: when they are due again */
     int64_t house_at, skips_at, partitions_at, history_at, waiting_at, waves_at;
@@ -79,6 +82,8 @@ static void make_plans(struct scheduler *s)
         char message[CRON_MESSAGE_SIZE];
 
         p->rule = &c->rules[i];
+        if (p->rule->tasks)
+            continue; /* it fires by signs only: task.h */
         p->valid =
             firing_plan_init(&p->firing, p->rule->schedule, p->rule->at, p->rule->time_zone, message) == 0;
         if (!p->valid) /* the configuration's checks let none of these through, unless a zone's file was taken
@@ -107,6 +112,7 @@ struct scheduler *scheduler_new(struct confhold *conf, struct extract_shared *sh
                                           .idle_in_transaction_timeout_ms = DB_HELD_IDLE_MS}),
     };
     make_plans(s);
+    tasks_init(&s->tasks, confhold_conf(conf));
     return s;
 }
 
@@ -116,11 +122,13 @@ void scheduler_reload(struct scheduler *s, struct confhold *conf)
     confhold_unref(s->conf);
     s->conf = conf;
     make_plans(s);
+    tasks_reload(&s->tasks, confhold_conf(conf));
 }
 
 void scheduler_free(struct scheduler *s)
 {
     drop_plans(s);
+    tasks_deinit(&s->tasks);
     crew_free(s->crew);
     figures_free(s->figures);
     db_params_free(s->params);
@@ -317,6 +325,8 @@ static int keep_house(struct scheduler *s, int64_t now)
         r = clean(s, &sql_run_skip_clean, m->database.claims_keep_days);
         if (r == 0)
             r = clean(s, &sql_request_clean, m->extract.request_keep_ms);
+        if (r == 0)
+            r = clean(s, &sql_task_row_clean, m->extract.task_keep_ms);
         s->skips_at = now + SKIPS_EVERY_MS;
     }
     if (r != 0)
@@ -398,6 +408,8 @@ int64_t scheduler_turn(struct scheduler *s)
         r = sync_rules(s);
     if (r == 0)
         r = enter_due(s);
+    if (r == 0)
+        r = tasks_turn(&s->tasks, s->db, now);
     if (r == 0)
         r = start_runs(s);
     if (r == 0)

@@ -25,9 +25,14 @@ enum {
         2, /* the statement is wrong, not allowed, or took too long: trying again does not help */
 };
 struct source_row {
-    const char *const *names;  /* of the columns; the same in every row of one reading */
+    const char *const *names;  /* of the columns; the same in every row of one reading. Of a task's row only
+                                  the  first ones are, among them those that the rule names */
     const char *const *values; /* NULL: SQL NULL */
     size_t count;
+    /* A task's row only; else NULL: */
+    const char *ext_id;   /* theirs */
+    const char *template; /* its own; NULL: the rule's */
+    const char *refused;  /* a constant: why it can be no message */
 };
 
 struct source;
@@ -46,7 +51,8 @@ struct source { /* the first member of every driver's own */
     const struct source_driver *driver;
 };
 
-extern const struct source_driver source_postgresql, source_odbc;
+extern const struct source_driver source_postgresql, source_odbc,
+    source_task; /* not one of a source's file: source_task.h */
 
 /* Is the driver built in? False: message says what to do (conf_checkers). */
 bool source_driver_check(const char *driver, char *message, size_t size);

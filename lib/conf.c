@@ -217,6 +217,15 @@ static void load_template(struct conf_reader *r, struct conf_file *f, struct con
     template_version(t->name, t->whole, &t->version);
 }
 
+/* Rows of tasks have columns of their own, and these two make each one and the same. */
+static void complete_rule(struct conf_rule *rule)
+{
+    if (!rule->tasks || rule->once_per.count > 0)
+        return;
+    str_list_add(&rule->once_per, "task_id");
+    str_list_add(&rule->once_per, "ext_id");
+}
+
 /* ---- loading ---- */
 static void load_file(struct loading *l, enum conf_kind kind, const char *path, const char *name)
 {
@@ -245,6 +254,8 @@ static void load_file(struct loading *l, enum conf_kind kind, const char *path, 
     if (is_read)
         f->root = conf_node_parse(f, f->text, f->len, 1, &l->report);
     conf_fill(&r, &conf_tables[kind], f->root, into);
+    if (kind == CONF_KIND_RULE)
+        complete_rule(into);
 }
 
 static int is_visible(const struct dirent *d)

@@ -101,6 +101,7 @@ struct conf_main {
         int64_t outbox_poll_ms;    /* 100 */
         int64_t outbox_keep_ms;    /* 7 d: published bodies are kept so long */
         int64_t missed_look_back_ms; /* 24 h: how old a missed firing may be to be run */
+        int64_t task_keep_ms;      /* 30 d: rows of tasks that are done are kept so long */
         struct str_list deliver_only_to; /* staging: every other number is skipped with reason not_listed; digits, no plus */
         char *door_caller;         /* whose requests those in sms.request without a user are; "" : nobody's */
         int64_t request_keep_ms;   /* 30 d: so long a request's answer is given again */
@@ -198,6 +199,10 @@ struct conf_rule {
     char *sender;       /* "" : the gateway's */
     struct conf_route *routes; /* key "route", in order */
     size_t route_count;
+    bool tasks;         /* its rows are inserted by other systems (docs/tasks.md): no schedule, source, SQL; once_per is
+                           task_id, ext_id */
+    struct str_list templates; /* that a task's row may name, beside template_name */
+    char *text_template;       /* that makes a row's own text; "" : rows have none */
 };
 
 /* Who may ask for a message now. Its messages are of the built-in rule CALLER_RULE_PREFIX and its name. */

@@ -197,6 +197,52 @@ static void check_holds(struct conf_checking *k, const struct conf_rule *rule)
     }
 }
 
+/* What a rule with SQL needs one with tasks has no use for, and the other way round. */
+static void check_kind(struct conf_checking *k, const struct conf_rule *rule)
+{
+    for (const struct conf_key *key = conf_tables[CONF_KIND_RULE].keys; key->name; key++) {
+        const struct conf_node *n = key->kind ? at(k, key->name) : NULL;
+        if (n && conf_node_is_null(n))
+            n = NULL;
+        if (n && conf_key_is_foreign(key, rule))
+            conf_error_at(k->report, k->file, n,
+                          rule->tasks ? "%s: belongs to rules with SQL; this one has 'tasks: true'"
+                                      : "%s: belongs to rules with 'tasks: true'; this one has SQL",
+                          key->name);
+        else if (!n && key->kind && key->required && !conf_key_is_foreign(key, rule))
+            conf_error_at(k->report, k->file, k->file->root, "key '%s' is missing. %.*s", key->name,
+                          conf_key_about(key), key->help);
+    }
+}
+
+/* One more template of a rule: suppression is asked for a whole run, so all are marketing or none is. */
+static void check_more_template(struct conf_checking *k, const struct conf_node *n, const char *key,
+                                const struct conf_rule *rule, const char *name)
+{
+    const struct conf_template *first = conf_template(k->conf, rule->template_name),
+                               *t = conf_template(k->conf, name);
+
+    check_reference(k, n, name, "template", "templates/NAME.liquid", template_name);
+    conf_check_sender(k, "sender", rule->sender, name);
+    if (!first || !t || !first->class || !t->class)
+        return;
+    if (!strcmp(first->class, "marketing") != !strcmp(t->class, "marketing"))
+        conf_error_at(k->report, k->file, n,
+                      "%s: template '%s' is of class %s, and the rule's template '%s' of class %s; expected all "
+                      "of a rule's templates to be marketing, or none: make a rule for each",
+                      key, name, t->class, first->name, first->class);
+}
+
+static void check_tasks(struct conf_checking *k, const struct conf_rule *rule)
+{
+    const struct conf_node *list = at(k, "templates"), *text = at(k, "text_template");
+
+    for (size_t i = 0; list && list->count == rule->templates.count && i < rule->templates.count; i++)
+        check_more_template(k, list->items[i], "templates", rule, rule->templates.items[i]);
+    if (text && *rule->text_template)
+        check_more_template(k, text, "text_template", rule, rule->text_template);
+}
+
 static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
 {
     const struct conf_node *routes = at(k, "route");
@@ -206,7 +252,11 @@ static void check_rule(struct conf_checking *k, const struct conf_rule *rule)
                    "'%s' is the name of the built-in rule that answers to STOP and START belong to; expected "
                    "another file name",
                    INBOUND_RULE);
-    check_when(k, rule);
+    check_kind(k, rule);
+    if (rule->tasks)
+        check_tasks(k, rule);
+    else
+        check_when(k, rule);
     check_once_per(k, rule);
     check_holds(k, rule);
     check_reference(k, at(k, "source"), rule->source, "source", "sources/NAME.yaml", source_name);

@@ -104,7 +104,7 @@ void conf_fill_free(const struct conf_table *t, void *from)
 }
 
 /* ---- values ---- */
-static bool is_null(const struct conf_node *n)
+bool conf_node_is_null(const struct conf_node *n)
 {
     return n->type == CONF_NODE_SCALAR && n->style == CONF_PLAIN &&
            (!*n->value || !strcmp(n->value, "~") || !strcmp(n->value, "null"));
@@ -335,7 +335,7 @@ static void missing_keys(struct conf_reader *r, const struct conf_table *t, cons
 {
     for (size_t i = 0; t->keys[i].name; i++) {
         const struct conf_key *key = &t->keys[i];
-        if (seen[i] || key->driver) /* of a driver: conf_check_gateway knows which one it is */
+        if (seen[i] || key->driver || key->kind) /* of a driver, of a kind of rule: the checks know which one it is */
             continue;
         if (key->required)
             conf_error_at(r->report, r->file, root, "key '%s%s%s' is missing. %.*s", section,
@@ -365,7 +365,7 @@ static void fill_table(struct conf_reader *r, const struct conf_table *t, const 
                               key->name);
             continue; /* or given twice: said where the tree was made */
         }
-        if (is_null(value))
+        if (conf_node_is_null(value))
             continue;
         given[at] = seen[at] = true;
         const char *whose = key->owner ? key->owner : owner;

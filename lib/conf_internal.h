@@ -65,6 +65,7 @@ struct conf_node *conf_node_parse(const struct conf_file *f, const char *text, s
 void conf_node_free(struct conf_node *n);
 /* The value at a dotted path of keys ("request.url"); NULL: not there. */
 const struct conf_node *conf_node_at(const struct conf_node *root, const char *path);
+bool conf_node_is_null(const struct conf_node *n); /* counts as not given */
 
 /* ---- the tables ---- */
 enum conf_type {
@@ -103,10 +104,18 @@ struct conf_key {
     const struct conf_table *table; /* CONF_SECTION, CONF_TABLES */
     const char *owner;              /* the service that needs it; inherited by what is below; NULL: all */
     const char *driver; /* of a gateway: the driver that it belongs to, others refuse it; NULL: all */
+    const char *kind;   /* of a rule: CONF_OF_SQL or CONF_OF_TASKS, the other kind refuses it; NULL: both */
     bool required, secret;
     bool or_one; /* of a list: one value may stand alone */
     const char *help;
 };
+#define CONF_OF_SQL   "sql"
+#define CONF_OF_TASKS "tasks"
+/* Is the key of the other kind of rule? False for all keys of other files. */
+static inline bool conf_key_is_foreign(const struct conf_key *key, const struct conf_rule *rule)
+{
+    return key->kind && (strcmp(key->kind, CONF_OF_TASKS) == 0) != rule->tasks;
+}
 struct conf_table {
     const char *title; /* "conf/rules/NAME.yaml" */
     const char *about;

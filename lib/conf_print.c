@@ -171,6 +171,8 @@ static void print_table(const struct printing *p, const struct conf_table *t, co
 {
     for (const struct conf_key *key = t->keys; key->name; key++) {
         bool first = dash && key == t->keys;
+        if (key->kind && conf_key_is_foreign(key, (const struct conf_rule *)(const void *)from))
+            continue;
         indent(p, first ? depth - 1 : depth);
         if (first)
             buf_add_str(p->out, "- ");

@@ -86,6 +86,8 @@ static void default_text(const struct conf_key *key, struct buf *out)
 {
     if (key->required && key->driver)
         buf_addf(out, "**required** of driver %s", key->driver);
+    else if (key->required && key->kind)
+        buf_add_str(out, "**required** without `tasks`");
     else if (key->required)
         buf_add_str(out, "**required**");
     else if (key->driver && has_keys(key))

@@ -292,7 +292,7 @@ static int still_there(struct db *d)
     for (int looks = 0; looks < 4 && poll(&p, 1, 0) != 0; looks++) {
         if (!PQconsumeInput(d->conn) || PQstatus(d->conn) != CONNECTION_OK)
             return lost_with_libpq_words(d);
-        PQfreeNotify(PQnotifies(d->conn)); /* also has libpq look at what came */
+        (void)PQisBusy(d->conn); /* has libpq look at what came; notifications stay for db_notified */
     }
     return 0;
 }

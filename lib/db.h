@@ -106,6 +106,13 @@ void db_rollback(struct db *d);
 int must_check db_start(struct db *d, const struct db_sql *sql, const struct db_params *params);
 int must_check db_poll(struct db *d, struct db_result **ret);
 
+/* Hears what is said on a channel (NOTIFY) from now on, for as long as this connection lives: after a new one
+ * (db_generation) it is asked for again. What is said meanwhile is lost. */
+int must_check db_listen(struct db *d, const char *channel);
+/* The next thing that was said, without waiting, oldest first: its payload (caller frees). False: nothing. Between
+ * statements only. */
+bool db_notified(struct db *d, char **ret_payload);
+
 /* Pipeline mode: several statements in one round trip; each call queues one, db_pipeline_end waits for all of them.
  * 0, or the first failure's code (then all after it did not run; wrap them in begin/commit queued the same way). */
 int must_check db_pipeline_begin(struct db *d);

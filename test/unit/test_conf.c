@@ -195,7 +195,8 @@ static void samples_show_every_key(void **state)
         [CONF_KIND_GATEWAY] = {"gateways/alpha.yaml", "gateways/beta.yaml", "gateways/aliyun-like.yaml",
                                "gateways/infobip-like.yaml", "gateways/smpp.yaml.sample",
                                "gateways/adapter-like.yaml"},
-        [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml"},
+        [CONF_KIND_RULE] = {"rules/repayment-reminder.yaml", "rules/contract-activated.yaml",
+                             "rules/customer-list.yaml.sample"},
         [CONF_KIND_CALLER] = {"callers/webshop.yaml"},
     };
 

@@ -1,0 +1,1 @@
+SELECT task_id FROM run WHERE id = $1::bigint
