@@ -220,6 +220,11 @@ int ctl_sql(struct ctl *c, const struct db_sql *sql, const struct db_params *p, 
     return said(c, db_run(c->db, sql, p, ret), sql->name);
 }
 
+int ctl_db_code(struct ctl *c, int rc, const char *doing)
+{
+    return said(c, rc, doing);
+}
+
 int ctl_begin(struct ctl *c)
 {
     return said(c, db_begin(c->db), "begin");

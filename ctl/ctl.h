@@ -7,6 +7,7 @@
 #include "lib/conf.h"
 #include "lib/db.h"
 #include "lib/mq.h"
+#include "lib/show.h"
 
 enum exit_code { /* docs/operations.md, "exit codes" */
                  EXIT_DONE = 0,
@@ -69,6 +70,8 @@ int must_check ctl_admin_db(struct ctl *c);
 /* One statement. 0, or an exit code after having said why. */
 int must_check ctl_sql(struct ctl *c, const struct db_sql *sql, const struct db_params *p,
                        struct db_result **ret);
+/* The exit code of what lib has asked the database, after having said why it could not. */
+int must_check ctl_db_code(struct ctl *c, int rc, const char *doing);
 int must_check ctl_begin(struct ctl *c);
 int must_check ctl_commit(struct ctl *c);
 
@@ -94,7 +97,7 @@ bool printf_like(2, 3) ctl_confirmed(bool yes, const char *question, ...);
 /* May a body be given to that queue? One of render, dispatch, update or request by the configuration. */
 bool ctl_is_working_queue(const struct ctl *c, const char *queue);
 
-/* ---- show.c: what a person sees of foreign words and of bodies ---- */
+/* ---- show.c: foreign words and texts on a terminal (and lib/show.h) ---- */
 #define SHOW_COLUMNS 100
 /* At most so many characters of s, control characters as '?'; what was cut ends with an ellipsis. Gives their
  * count. */
@@ -104,17 +107,6 @@ void show_text(const char *text, size_t len, const char *indent);
 /* "“ (U+201C)", or only "U+00A0" where nobody would see it. Returns out. */
 #define SHOW_CHARACTER_SIZE 24
 char *show_character(uint32_t c, char out[SHOW_CHARACTER_SIZE]);
-/* A time in UTC, "2026-01-31 08:15:00"; "-" for 0. Returns out. */
-#define SHOW_TIME_SIZE 24
-char *show_time(int64_t wall_ms, char out[SHOW_TIME_SIZE]);
-/* A body with every run of four or more digits masked that may be a number or a code (ids and times are not).
- */
-void show_masked(const char *body, size_t len, struct buf *out);
-/* "name":"text" of a JSON object that is being written; a comma first unless it is the first. */
-void show_json_text(struct buf *b, const char *name, const char *text);
-void show_json_big(struct buf *b, const char *name, int64_t n);
-void show_json_time(struct buf *b, const char *name, int64_t wall_ms); /* 0: null */
-
 /* dead's part: takes what stands in sms.dead into the table. 0, or an exit code. */
 int must_check dead_take(struct ctl *c);
 

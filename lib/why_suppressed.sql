@@ -1,0 +1,1 @@
+SELECT scope, reason, since FROM suppressions_of($1::bigint)
