@@ -38,6 +38,10 @@ GRANT SELECT ON message_shown, event_shown TO smschain_extract, smschain_operato
 -- here, so that a delivered message's report, of which there are most, writes none.
 CREATE INDEX event_state ON event (state, sms_id) WHERE state <> 90;
 
+-- A run's messages in the order of their ids, so that a page of them is found where the one before it ended.
+DROP INDEX message_run;
+CREATE INDEX message_run ON message (run_id, sms_id);
+
 -- When message OF_SMS_ID of run OF_RUN leaves the outbox, and whether it waits there for the first wave of its run. The bodies
 -- hold texts and numbers, so nobody but the services reads them.
 CREATE FUNCTION message_waits(of_sms_id bigint, of_run bigint) RETURNS TABLE (due_at timestamptz, for_wave boolean)
