@@ -94,7 +94,10 @@ $$;
 CREATE FUNCTION runs_of(names text[], of_number bigint, of_rule text, since_ms bigint, most bigint)
   RETURNS TABLE (run_id bigint, rule text, scheduled_at timestamptz, state text, why text, pass_complete boolean, sms_id bigint,
                  skips bigint, known boolean)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   WITH messages AS MATERIALIZED (SELECT m.sms_id, m.run_id FROM public.message AS m WHERE m.number = of_number),
     skipped AS MATERIALIZED (
       SELECT s.run_id FROM public.number_salt AS n CROSS JOIN unnest(names) AS asked (text)
@@ -110,8 +113,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     AND CASE WHEN of_rule <> '' THEN u.name = of_rule
              ELSE r.id = (SELECT max(l.id) FROM public.run AS l WHERE l.rule_id = r.rule_id) END
   ORDER BY r.scheduled_at DESC, r.id DESC
-  LIMIT most
-$$;
+  LIMIT most;
+END $$;
 
 -- Who looked at whose number and text, and why: kept by the very statement that gives them.
 CREATE TABLE reveal (
