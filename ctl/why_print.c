@@ -61,6 +61,11 @@ static void print_messages(const struct why *w)
                (long long)s->sms_id, (long long)s->run_id);
         show_cut(s->rule, 24);
         printf("\n    %s\n", place);
+        if (*s->ext_id != '\0') {
+            printf("    ext_id ");
+            show_cut(s->ext_id, SHOW_COLUMNS - 12);
+            putchar('\n');
+        }
         if (*because != '\0')
             printf("    because %s\n", because);
         print_segments(s);
@@ -118,6 +123,8 @@ static void json_message(const struct why *w, const struct story *s, struct buf 
 {
     auto_free char *because = story_because(s), *place = why_place(w->conf, s->rule);
     show_json_big(b, "sms_id", s->sms_id);
+    if (*s->ext_id != '\0')
+        show_json_text(b, "ext_id", s->ext_id);
     show_json_text(b, "state", state_word(s->state));
     show_json_big(b, "run", s->run_id);
     show_json_text(b, "rule", s->rule);

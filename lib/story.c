@@ -20,6 +20,7 @@ enum head { /* columns of story_head.sql */
             H_PARTS,
             H_LANE,
             H_VERSION,
+            H_EXT,
             H_TEMPLATE,
             H_RUN_STATE,
             H_RUN_WHY,
@@ -76,6 +77,7 @@ static void fill_head(struct story *s)
     s->parts = (int)db_big(h, 0, H_PARTS);
     s->lane = (int)db_big(h, 0, H_LANE);
     s->version = db_text(h, 0, H_VERSION);
+    s->ext_id = db_text(h, 0, H_EXT);
     s->template_name = db_text(h, 0, H_TEMPLATE);
     s->run_state = db_text(h, 0, H_RUN_STATE);
     s->run_why = db_text(h, 0, H_RUN_WHY);

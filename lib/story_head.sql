@@ -1,7 +1,7 @@
 -- Message $1. What an operator has said of it, and when it is due to leave the outbox, are looked for where they may be what it
 -- waits for.
 SELECT m.run_id, m.rule, r.scheduled_at, m.number, m.created_at, m.valid_until, m.changed_at, m.state, m.gateway, m.reason, m.attempt,
-  m.segments, m.parts, m.lane, m.version,
+  m.segments, m.parts, m.lane, m.version, m.ext_id,
   coalesce((SELECT min(t.template) FROM template_version AS t WHERE m.version <> '' AND t.version = m.version), ''),
   r.state, r.why, r.publish,
   (SELECT string_agg(CASE k.kind WHEN 'pause' THEN 'paused' ELSE 'cancelled' END || ': ' || k.scope

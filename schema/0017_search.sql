@@ -15,13 +15,14 @@ $$;
 CREATE VIEW message_shown AS
   SELECT m.sms_id, m.run_id, r.rule_id, u.name AS rule, masked_number(m.number) AS number, m.created_at, m.valid_until, m.changed_at,
          m.state, m.gateway AS gateway_id, coalesce(g.word, '') AS gateway, coalesce(e.word, '') AS reason, m.attempt, m.segments,
-         m.parts, m.lane, coalesce(v.word, '') AS version
+         m.parts, m.lane, coalesce(v.word, '') AS version, coalesce(x.ext_id, '') AS ext_id
   FROM message AS m
   JOIN run AS r ON r.id = m.run_id
   JOIN rule AS u ON u.id = r.rule_id
   LEFT JOIN word AS g ON g.id = m.gateway
   LEFT JOIN word AS e ON e.id = m.reason
-  LEFT JOIN word AS v ON v.id = m.version;
+  LEFT JOIN word AS v ON v.id = m.version
+  LEFT JOIN LATERAL (SELECT i.ext_id FROM ext AS i WHERE i.sms_id = m.sms_id LIMIT 1) AS x ON true;
 -- What gateways wrote of a message may hold its number.
 CREATE VIEW event_shown AS
   SELECT sms_id, segment, attempt, step, state, gateway, reason, gateway_at, at, masked_digits(error) AS error, origin FROM event;
@@ -30,7 +31,7 @@ GRANT SELECT (sms_id, digest, segment, attempt, step, state, gateway, reason, ga
 GRANT SELECT (gateway, msg_id, sms_id, segment, attempt, raw_msg_id, accepted_at) ON msg_map TO smschain_dashboard;
 GRANT SELECT (id, step, gateway, msg_id, parked_at, given_up_at) ON parked TO smschain_dashboard;
 GRANT SELECT (id, gateway, reason, received_at) ON quarantine TO smschain_dashboard;
-GRANT SELECT ON claim TO smschain_dashboard;
+GRANT SELECT ON claim, ext TO smschain_dashboard;
 GRANT SELECT ON template_version TO smschain_dashboard;
 GRANT SELECT ON message_shown, event_shown TO smschain_extract, smschain_operator, smschain_dashboard;
 
