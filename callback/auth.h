@@ -1,4 +1,4 @@
-/* Who posts: credentials against a gateway's configuration, and the address behind trusted proxies. Pure.
+/* Who posts: credentials against a gateway's configuration. Pure.
  * Everything that is configured must be right: token, basic, signature. Of each two values may be valid at a
  * time, so that a secret can be changed without a gap. Secrets are compared as digests in constant time. */
 #pragma once
@@ -25,10 +25,3 @@ bool auth_head(const struct conf_auth *a, const struct auth_request *r);
 bool auth_has_head(const struct conf_auth *a); /* asks for token or basic */
 /* The signature. NULL: it is right, or none is asked for. Else what is wrong, static. */
 const char *auth_signature(const struct conf_auth *a, const struct auth_request *r);
-
-/* Whose request it is: `peer`, or, where that is a trusted proxy, the last hop in the header's list
- * ("X-Forwarded-For" or RFC 7239's "Forwarded") that is no trusted proxy. Not known where that cannot be
- * read. */
-struct address auth_address(const struct address *peer, const char *forwarded, bool rfc7239,
-                            const struct network *trusted, size_t trusted_count);
-bool auth_listed(const struct network *networks, size_t count, const struct address *a);

@@ -24,3 +24,10 @@ const char *address_text(const struct address *a, char out[ADDRESS_TEXT_SIZE]);
 /* "192.0.2.0/24", "2001:db8::/32", or one address. Bits beyond the mask must be 0: else a slip is likely. */
 bool network_parse(const char *text, struct network *ret);
 bool network_has(const struct network *n, const struct address *a);
+bool networks_have(const struct network *networks, size_t count, const struct address *a);
+/* Who sends what came from `peer`: `peer` itself, or, where that is a trusted proxy, the last hop in the
+ * header's list
+ * ("X-Forwarded-For" or RFC 7239's "Forwarded"; NULL: none) that is no trusted proxy. Not known where that
+ * cannot be read. */
+struct address address_behind(const struct address *peer, const char *forwarded, bool rfc7239,
+                              const struct network *trusted, size_t trusted_count);

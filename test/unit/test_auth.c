@@ -142,7 +142,7 @@ static void check_from(const char *peer, const char *forwarded, bool rfc7239, co
     assert_true(network_parse("10.0.0.0/8", &trusted[0]) && network_parse("127.0.0.1", &trusted[1]) &&
                 network_parse("2001:db8:1::/48", &trusted[2]));
     assert_true(address_parse(peer, strlen(peer), &from));
-    at = auth_address(&from, forwarded, rfc7239, trusted, 3);
+    at = address_behind(&from, forwarded, rfc7239, trusted, 3);
     assert_string_equal(address_text(&at, text), wanted);
 }
 

@@ -1,6 +1,6 @@
 /* Certificates that were replaced stay until the end: a handshake may still be using one, and there are as
  * many as somebody has renewed. */
-#include "callback/intake_tls.h"
+#include "lib/httpd_tls.h"
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -41,7 +41,7 @@ static int certificate_of(gnutls_session_t session, const gnutls_datum_t *author
     return c ? 0 : -1;
 }
 
-void *tls_callback(void)
+void *httpd_tls_callback(void)
 {
     gnutls_certificate_retrieve_function2 *f = certificate_of;
     void *p;
@@ -72,32 +72,33 @@ static bool belong_together(const char *certificate_file, const char *key_file)
     return r >= 0;
 }
 
-static char *fault_of(struct certificate *c, const char *certificate_file, const char *key_file)
+static char *fault_of(struct certificate *c, const char *section, const char *certificate_file,
+                      const char *key_file)
 {
     struct stat s;
     unsigned count = CHAIN_MAX;
     if (stat(key_file, &s) == 0 && s.st_mode & S_IROTH)
-        return xasprintf("callback.tls_key: %s may be read by everyone: chmod o-rwx", key_file);
+        return xasprintf("%stls_key: %s may be read by everyone: chmod o-rwx", section, key_file);
     int r = gnutls_pcert_list_import_x509_file(c->chain, &count, certificate_file, GNUTLS_X509_FMT_PEM, NULL,
                                                NULL, 0);
     if (r < 0)
-        return xasprintf("callback.tls_certificate: %s: %s", certificate_file, gnutls_strerror(r));
+        return xasprintf("%stls_certificate: %s: %s", section, certificate_file, gnutls_strerror(r));
     c->count = count;
     r = import_key(c, key_file);
     if (r < 0)
-        return xasprintf("callback.tls_key: %s: %s", key_file, gnutls_strerror(r));
+        return xasprintf("%stls_key: %s: %s", section, key_file, gnutls_strerror(r));
     if (!belong_together(certificate_file, key_file))
-        return xasprintf("callback.tls_key: %s is not the key of the certificate in %s", key_file,
+        return xasprintf("%stls_key: %s is not the key of the certificate in %s", section, key_file,
                          certificate_file);
     return NULL;
 }
 
-int tls_load(const char *certificate_file, const char *key_file, char **ret_why)
+int httpd_tls_load(const char *section, const char *certificate_file, const char *key_file, char **ret_why)
 {
     struct certificate *c = xcalloc(1, sizeof(*c));
     if (gnutls_privkey_init(&c->key) < 0)
         abort(); /* out of memory */
-    *ret_why = fault_of(c, certificate_file, key_file);
+    *ret_why = fault_of(c, section, certificate_file, key_file);
     if (*ret_why) {
         certificate_free(c);
         return -EINVAL;
@@ -109,7 +110,7 @@ int tls_load(const char *certificate_file, const char *key_file, char **ret_why)
     return 0;
 }
 
-void tls_unload(void)
+void httpd_tls_unload(void)
 {
     while (now) {
         struct certificate *before = now->before;

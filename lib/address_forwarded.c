@@ -1,12 +1,12 @@
 /* The address behind trusted proxies: what a proxy says is believed only of the hop before it. */
-#include "callback/auth.h"
+#include "lib/address.h"
 
 #include <ctype.h>
 #include <strings.h>
 
 #define HOPS_MAX 64 /* more is no chain of proxies */
 
-bool auth_listed(const struct network *networks, size_t count, const struct address *a)
+bool networks_have(const struct network *networks, size_t count, const struct address *a)
 {
     for (size_t i = 0; i < count; i++) {
         if (network_has(&networks[i], a))
@@ -59,12 +59,12 @@ static bool read_for(const char *s, size_t len, struct address *ret)
     return false;
 }
 
-struct address auth_address(const struct address *peer, const char *forwarded, bool rfc7239,
-                            const struct network *trusted, size_t trusted_count)
+struct address address_behind(const struct address *peer, const char *forwarded, bool rfc7239,
+                              const struct network *trusted, size_t trusted_count)
 {
     struct address at = *peer;
     const char *end = forwarded ? forwarded + strlen(forwarded) : NULL;
-    for (int hops = 0; forwarded && end > forwarded && auth_listed(trusted, trusted_count, &at); hops++) {
+    for (int hops = 0; forwarded && end > forwarded && networks_have(trusted, trusted_count, &at); hops++) {
         const char *comma = memrchr(forwarded, ',', (size_t)(end - forwarded));
         const char *hop = comma ? comma + 1 : forwarded;
         size_t len = (size_t)(end - hop);

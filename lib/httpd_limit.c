@@ -1,5 +1,5 @@
 /* Counts by address, as many as there are connections at most. */
-#include "callback/intake_limit.h"
+#include "lib/httpd_limit.h"
 
 #include <uthash.h>
 
@@ -8,16 +8,16 @@ struct counted {
     int64_t count;
     UT_hash_handle hh;
 };
-struct limit {
+struct httpd_limit {
     struct counted *all;
 };
 
-struct limit *limit_new(void)
+struct httpd_limit *httpd_limit_new(void)
 {
-    return xcalloc(1, sizeof(struct limit));
+    return xcalloc(1, sizeof(struct httpd_limit));
 }
 
-void limit_free(struct limit *l)
+void httpd_limit_free(struct httpd_limit *l)
 {
     struct counted *c, *next;
     if (!l)
@@ -29,7 +29,7 @@ void limit_free(struct limit *l)
     free(l);
 }
 
-static struct counted *find(struct limit *l, const struct address *a)
+static struct counted *find(struct httpd_limit *l, const struct address *a)
 {
     struct counted *c;
     struct address key = address_counted(a);
@@ -37,13 +37,13 @@ static struct counted *find(struct limit *l, const struct address *a)
     return c;
 }
 
-bool limit_has_room(struct limit *l, const struct address *a, int64_t most)
+bool httpd_limit_has_room(struct httpd_limit *l, const struct address *a, int64_t most)
 {
     const struct counted *c = find(l, a);
     return !c || c->count < most;
 }
 
-void limit_take(struct limit *l, const struct address *a)
+void httpd_limit_take(struct httpd_limit *l, const struct address *a)
 {
     struct counted *c = find(l, a);
     if (!c) {
@@ -54,7 +54,7 @@ void limit_take(struct limit *l, const struct address *a)
     c->count++;
 }
 
-void limit_give(struct limit *l, const struct address *a)
+void httpd_limit_give(struct httpd_limit *l, const struct address *a)
 {
     struct counted *c = find(l, a);
     if (!c || --c->count > 0)
