@@ -1,6 +1,7 @@
 /* Starts and stops what messages on demand are made of, in the order in which they lean on each other. */
 #include "extract/on_demand.h"
 #include "extract/door.h"
+#include "extract/task_door.h"
 
 #define DRAIN_MS 5000
 
@@ -8,6 +9,7 @@ struct on_demand {
     struct asked_current *current;
     struct asked_rates *rates;
     struct asked_writer *writer;
+    struct task_door *tasks;
     struct door *door;
 };
 
@@ -23,8 +25,13 @@ struct on_demand *on_demand_start(const struct on_demand_options *o, struct buf 
     *d = (struct on_demand){.current = asked_current_new(first), .rates = asked_rates_new()};
     d->writer = asked_writer_start(&(struct asked_writer_options){
         .main = m, .history = o->shared->history, .committed = o->committed, .arg = o->arg});
-    d->door = door_start(
-        &(struct door_options){.main = m, .current = d->current, .rates = d->rates, .writer = d->writer});
+    d->tasks = task_door_new(m, o->shared->history);
+    d->door = door_start(&(struct door_options){.main = m,
+                                                .current = d->current,
+                                                .rates = d->rates,
+                                                .writer = d->writer,
+                                                .task_ready = task_door_sign,
+                                                .arg = d->tasks});
     return d;
 }
 
@@ -45,6 +52,7 @@ void on_demand_stop(struct on_demand *o)
     door_join(o->door);
     asked_writer_stop(o->writer, DRAIN_MS);
     door_free(o->door);
+    task_door_free(o->tasks);
     asked_current_free(o->current);
     asked_rates_free(o->rates);
     free(o);

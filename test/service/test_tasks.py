@@ -1,6 +1,7 @@
 """Tasks, by extract alone against a real PostgreSQL and RabbitMQ: lists that another system inserts with its own login, the
 signs, what is refused, one run a task whoever hears and whoever is killed, and what becomes of each row."""
 import datetime
+import json
 import threading
 import time
 
@@ -147,11 +148,7 @@ def test_signs(extract, upstream):  # noqa: F811
     assert read(extract, "open")["rows_new"] == 11          # all that was committed before the sign
     other.close()
 
-    # As `sms.request` keeps one; a broken connection listens again.
-    upstream.task("door")
-    upstream.rows("door", 31, 35, FIRST_NUMBER)
-    extract.sql("INSERT INTO task_sign (task_id) VALUES ('door')")
-    assert read(extract, "door")["rows_new"] == 5
+    # A broken connection listens again.
     extract.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'smschain-extract scheduler'")
     extract.wait_log("database is back")
     upstream.task("again")
@@ -162,6 +159,32 @@ def test_signs(extract, upstream):  # noqa: F811
     upstream.sql("NOTIFY smschain_task, 'again'")
     assert read(extract, "again")["rows_new"] == 5
     extract.check_log()
+
+
+def test_signs_by_the_queue(extract, upstream):  # noqa: F811
+    """Killed between keeping the sign and the ack it comes again, and changes nothing; of no task it goes to sms.dead."""
+    extract.chain.change_conf("smschain.yaml", "  # door_caller: webshop", "  door_caller: webshop")
+
+    def say(body):
+        done = extract.lab.api("POST", f"/api/exchanges/{extract.chain.vhost}/sms.request/publish", {
+            "routing_key": "sms.request", "properties": {"delivery_mode": 2}, "payload": json.dumps(body), "payload_encoding": "string"})
+        assert done["routed"]
+
+    upstream.task("door")
+    upstream.rows("door", 1, 5, FIRST_NUMBER)
+    say({"task_id": "door"})
+    say({"task_id": "nowhere"})
+    extract.start(SMSCHAIN_FAULT="extract.task_signed:1")
+    assert extract.process.wait_end(30) == -9
+    extract.start()
+    assert read(extract, "door")["rows_new"] == 5
+    say({"task_id": "door"})
+    extract.chain.wait_until(lambda: extract.lab.queues(extract.chain.vhost).get("sms.dead") == (1, 0) and
+                             extract.lab.queues(extract.chain.vhost)["sms.request"] == (0, 0), 30, "the signs to be taken")
+    extract.chain.ctl("dead", "list", check=False)
+    assert extract.value("SELECT why FROM dead").startswith("task: there is none of that id")
+    assert extract.value("SELECT count(*) FROM run") == 1 and extract.value("SELECT count(*) FROM task_sign") == 0
+    extract.check_messages(numbers(1, 5), copies=True)
 
 
 def test_when_it_is_due(extract, upstream):  # noqa: F811
