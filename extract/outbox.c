@@ -1,4 +1,5 @@
-/* The outbox's publisher: see outbox.h. One thread: take, publish, wait for the confirms, mark, commit. */
+/* A publisher a lane, each a thread with connections of its own, so that nothing of the instant lane waits
+ * for what the bulk lane has taken: take, publish, wait for the confirms, mark, commit. */
 #include "extract/outbox.h"
 #include "extract/history_guard.h"
 #include "lib/clock.h"
@@ -11,19 +12,34 @@
 #include "outbox_delay.sql.h"
 #include "outbox_mark.sql.h"
 #include "outbox_take.sql.h"
+#include "outbox_take_instant.sql.h"
 
+#include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define TAKE_ROWS_MAX  1000      /* a transaction */
+#define TAKE_INSTANT   100       /* the same of the instant lane: what comes next waits for no more */
 #define TAKE_BYTES_MAX (4 << 20) /* of bodies in memory */
 #define BROKER_WAIT_MS                                                                                       \
     15000 /* for confirms, with the rows locked; longer: they are given back and taken again */
 #define HISTORY_EVERY_MS 4000
 
-struct outbox {
+enum { LANE_INSTANT, LANE_BULK, LANES };
+static const struct outbox_lane {
+    const char *word;
+    const struct db_sql *take;
+    int rows;
+} outbox_lanes[LANES] = {[LANE_INSTANT] = {"instant", &sql_outbox_take_instant, TAKE_INSTANT},
+                         [LANE_BULK] = {"bulk", &sql_outbox_take, TAKE_ROWS_MAX}};
+
+struct lane_publisher {
+    const struct outbox_lane *lane;
     pthread_t thread;
     struct extract_shared *shared;
+    int wake_fd;
+    char *name; /* of its connections */
     struct db *db;
     struct mq_options mq;
     struct mq_publisher *publisher;
@@ -32,27 +48,33 @@ struct outbox {
     struct log_trouble db_trouble, mq_trouble, queue_trouble;
     int64_t looked_at_history;
     uint64_t generation;
-    int64_t *confirmed, *returned; /* of one take: TAKE_ROWS_MAX each, times two lanes */
+    int64_t *confirmed, *returned; /* of one take */
     size_t confirmed_count, returned_count;
+};
+
+struct outbox {
+    struct lane_publisher *lanes[LANES];
 };
 
 /* Never idle while there is work: what a turn found decides how long to wait before the next. */
 enum turn { TURN_MORE, TURN_IDLE, TURN_TROUBLE };
 
-static struct mq_publisher *new_publisher(const struct outbox *o)
+static struct mq_publisher *new_publisher(const struct lane_publisher *o)
 {
     return mq_publisher_new(&o->mq, NULL);
 }
 
-static enum turn db_away(struct outbox *o, const char *what)
+static enum turn db_away(struct lane_publisher *o, const char *what)
 {
     log_trouble_begins(&o->db_trouble, "outbox: the database is away, or refuses",
-                       (const struct log_field[]){L_STR("at", what), L_STR("error", db_error(o->db))}, 2);
+                       (const struct log_field[]){L_STR("lane", o->lane->word), L_STR("at", what),
+                                                  L_STR("error", db_error(o->db))},
+                       3);
     return TURN_TROUBLE;
 }
 
 /* A statement that failed (> 0) or a lost connection (< 0): either way this turn is over. */
-static enum turn failed(struct outbox *o, int r, const char *what)
+static enum turn failed(struct lane_publisher *o, int r, const char *what)
 {
     enum turn t = db_away(o, what);
 
@@ -61,13 +83,14 @@ static enum turn failed(struct outbox *o, int r, const char *what)
     return t;
 }
 
-static bool broker_is_there(struct outbox *o)
+static bool broker_is_there(struct lane_publisher *o)
 {
     mq_publisher_pump(o->publisher, 0);
     if (!mq_publisher_connected(o->publisher) || mq_publisher_blocked(o->publisher)) {
         mq_publisher_pump(o->publisher, (int)o->poll_ms);
         if (!mq_publisher_connected(o->publisher) || mq_publisher_blocked(o->publisher)) {
-            log_trouble_begins(&o->mq_trouble, "outbox: the broker takes nothing", NULL, 0);
+            log_trouble_begins(&o->mq_trouble, "outbox: the broker takes nothing",
+                               (const struct log_field[]){L_STR("lane", o->lane->word)}, 1);
             return false;
         }
     }
@@ -75,7 +98,7 @@ static bool broker_is_there(struct outbox *o)
     return true;
 }
 
-static bool database_is_there(struct outbox *o)
+static bool database_is_there(struct lane_publisher *o)
 {
     int64_t now = clock_mono_ms();
 
@@ -93,7 +116,7 @@ static bool database_is_there(struct outbox *o)
     return true;
 }
 
-static void collect(struct outbox *o)
+static void collect(struct lane_publisher *o)
 {
     struct mq_outcome out;
 
@@ -107,7 +130,7 @@ static void collect(struct outbox *o)
 
 /* Publishes all rows and waits for every outcome. False: the broker went away for long; nothing more will
  * come. */
-static bool publish(struct outbox *o, const struct db_result *rows)
+static bool publish(struct lane_publisher *o, const struct db_result *rows)
 {
     int64_t deadline = clock_mono_ms() + BROKER_WAIT_MS;
     int next = 0, count = db_rows(rows);
@@ -135,7 +158,7 @@ static bool publish(struct outbox *o, const struct db_result *rows)
     return true;
 }
 
-static int note(struct outbox *o, const struct db_sql *sql, const int64_t *ids, size_t count)
+static int note(struct lane_publisher *o, const struct db_sql *sql, const int64_t *ids, size_t count)
 {
     if (count == 0)
         return 0;
@@ -144,17 +167,18 @@ static int note(struct outbox *o, const struct db_sql *sql, const int64_t *ids, 
     return db_run(o->db, sql, o->params, NULL);
 }
 
-static void say_returned(struct outbox *o)
+static void say_returned(struct lane_publisher *o)
 {
     if (o->returned_count == 0)
         log_trouble_ends(&o->queue_trouble, "outbox: every chunk has its queue again");
     else
-        log_trouble_begins(&o->queue_trouble,
-                           "outbox: chunks whose queue does not exist are kept; smschain migrate makes it",
-                           (const struct log_field[]){L_INT("chunks", o->returned_count)}, 1);
+        log_trouble_begins(
+            &o->queue_trouble,
+            "outbox: chunks whose queue does not exist are kept; smschain migrate makes it",
+            (const struct log_field[]){L_STR("lane", o->lane->word), L_INT("chunks", o->returned_count)}, 2);
 }
 
-static enum turn mark_and_commit(struct outbox *o)
+static enum turn mark_and_commit(struct lane_publisher *o)
 {
     int r = note(o, &sql_outbox_mark, o->confirmed, o->confirmed_count);
 
@@ -171,7 +195,7 @@ static enum turn mark_and_commit(struct outbox *o)
     return TURN_MORE;
 }
 
-static enum turn turn(struct outbox *o)
+static enum turn turn(struct lane_publisher *o)
 {
     auto_result rows = NULL;
     int r;
@@ -179,11 +203,11 @@ static enum turn turn(struct outbox *o)
     if (!broker_is_there(o) || !database_is_there(o))
         return TURN_TROUBLE;
     db_params_clear(o->params);
-    db_add_int(o->params, TAKE_ROWS_MAX);
+    db_add_int(o->params, o->lane->rows);
     db_add_big(o->params, TAKE_BYTES_MAX);
     r = db_begin(o->db);
     if (r == 0)
-        r = db_run(o->db, &sql_outbox_take, o->params, &rows);
+        r = db_run(o->db, o->lane->take, o->params, &rows);
     if (r != 0)
         return failed(o, r, "taking");
     if (db_rows(rows) == 0) {
@@ -200,16 +224,27 @@ static enum turn turn(struct outbox *o)
     return mark_and_commit(o);
 }
 
+/* Until the poll is over, somebody has said that there is something, or the process stops. */
+static void wait_for_work(struct lane_publisher *o)
+{
+    struct pollfd fds[] = {{.fd = o->wake_fd, .events = POLLIN}, {.fd = stop_fd(), .events = POLLIN}};
+    eventfd_t said;
+
+    (void)!poll(fds, COUNT_OF(fds), (int)o->poll_ms);
+    /* Read before the look that it asks for: what is committed during that look asks for another. */
+    (void)!eventfd_read(o->wake_fd, &said);
+}
+
 static void *outbox_thread(void *arg)
 {
-    struct outbox *o = arg;
+    struct lane_publisher *o = arg;
 
     while (!stop_requested()) {
         switch (turn(o)) {
         case TURN_MORE:
             break;
         case TURN_IDLE:
-            stop_wait_ms(o->poll_ms);
+            wait_for_work(o);
             break;
         case TURN_TROUBLE:
             stop_wait_ms(MAX_OF(o->poll_ms, (int64_t)200));
@@ -219,36 +254,57 @@ static void *outbox_thread(void *arg)
     return NULL;
 }
 
-struct outbox *outbox_start(const struct conf *conf, struct extract_shared *shared)
+static struct lane_publisher *lane_start(const struct conf *conf, struct extract_shared *shared,
+                                         const struct outbox_lane *lane)
 {
-    struct outbox *o = xmalloc(sizeof(*o));
+    struct lane_publisher *o = xmalloc(sizeof(*o));
     const struct conf_main *m = &conf->main;
+    char *name = xasprintf("smschain-extract outbox %s", lane->word);
 
-    *o = (struct outbox){
+    *o = (struct lane_publisher){
+        .lane = lane,
         .shared = shared,
+        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+        .name = name,
         .params = db_params_new(),
         .poll_ms = m->extract.outbox_poll_ms,
         .db = db_new(&(struct db_options){.conninfo = m->database.conninfo,
                                           .user = m->extract.service.database_user,
                                           .password = m->extract.service.database_password,
-                                          .name = "smschain-extract outbox",
+                                          .name = name,
                                           .idle_in_transaction_timeout_ms = DB_HELD_IDLE_MS}),
         .mq = {.host = xstrdup(m->broker.host),
                .vhost = xstrdup(m->broker.vhost),
                .user = xstrdup(m->extract.service.broker_user),
                .password = xstrdup(m->extract.service.broker_password),
                .port = (int)m->broker.port,
-               .name = "smschain-extract outbox",
+               .name = name,
                .heartbeat_s = (int)(m->broker.heartbeat_ms / 1000),
                .tls = m->broker.tls,
                .ca_file = m->broker.ca_file && *m->broker.ca_file ? xstrdup(m->broker.ca_file) : NULL},
-        .confirmed = xcalloc(2 * TAKE_ROWS_MAX, sizeof(int64_t)),
-        .returned = xcalloc(2 * TAKE_ROWS_MAX, sizeof(int64_t)),
+        .confirmed = xcalloc((size_t)lane->rows, sizeof(int64_t)),
+        .returned = xcalloc((size_t)lane->rows, sizeof(int64_t)),
     };
     o->publisher = new_publisher(o);
-    if (pthread_create(&o->thread, NULL, outbox_thread, o) != 0)
+    if (o->wake_fd < 0 || pthread_create(&o->thread, NULL, outbox_thread, o) != 0)
         abort();
     return o;
+}
+
+struct outbox *outbox_start(const struct conf *conf, struct extract_shared *shared)
+{
+    struct outbox *outbox = xcalloc(1, sizeof(*outbox));
+
+    for (int i = 0; i < LANES; i++)
+        outbox->lanes[i] = lane_start(conf, shared, &outbox_lanes[i]);
+    return outbox;
+}
+
+void outbox_wake(struct outbox *outbox)
+{
+    if (eventfd_write(outbox->lanes[LANE_INSTANT]->wake_fd, 1) < 0) {
+        /* EAGAIN: its counter is full, so it is readable */
+    }
 }
 
 static void free_const(const char *s)
@@ -256,7 +312,7 @@ static void free_const(const char *s)
     free((char *)(uintptr_t)s);
 }
 
-void outbox_join(struct outbox *o)
+static void lane_join(struct lane_publisher *o)
 {
     pthread_join(o->thread, NULL);
     mq_publisher_free(o->publisher);
@@ -267,7 +323,16 @@ void outbox_join(struct outbox *o)
     free_const(o->mq.user);
     free_const(o->mq.password);
     free_const(o->mq.ca_file);
+    free(o->name);
     free(o->confirmed);
     free(o->returned);
+    close(o->wake_fd);
     free(o);
+}
+
+void outbox_join(struct outbox *outbox)
+{
+    for (int i = 0; i < LANES; i++)
+        lane_join(outbox->lanes[i]);
+    free(outbox);
 }
