@@ -9,6 +9,7 @@ struct gathered { /* the records on their way to one queue */
     enum output_kind kind;
     char queue[MQ_QUEUE_SIZE];
     struct buf body;
+    size_t records; /* in it */
 };
 
 struct rendering {
@@ -39,10 +40,11 @@ static void end_body(struct rendering *w, struct gathered *g)
     struct output *out = add_output(w->outputs, g->kind, g->queue);
     chunk_end(&g->body);
     out->body = buf_take(&g->body, &out->len);
+    g->records = 0;
 }
 
-/* The body under way to this queue, with room for a record more. */
-static struct buf *body_for(struct rendering *w, enum output_kind kind, const char *queue)
+/* The body under way to this queue, for a record more; at most so many in one. */
+static struct buf *body_for(struct rendering *w, enum output_kind kind, const char *queue, size_t most)
 {
     struct gathered *g = NULL;
 
@@ -55,10 +57,11 @@ static struct buf *body_for(struct rendering *w, enum output_kind kind, const ch
         *g = (struct gathered){.kind = kind};
         snprintf(g->queue, sizeof(g->queue), "%s", queue);
     }
-    if (g->body.len >= RENDER_BODY_BYTES)
+    if (g->body.len >= RENDER_BODY_BYTES || g->records >= most)
         end_body(w, g);
     if (g->body.len == 0)
         chunk_begin(&g->body, kind == OUTPUT_TEXTS ? RECORD_TEXTS : RECORD_STEPS);
+    g->records++;
     return &g->body;
 }
 
@@ -81,7 +84,7 @@ static void add_error(struct rendering *w, const struct row_record *row, struct 
     if (j->tmpl)
         step.version = j->tmpl->version;
     unsigned shard = mq_update_shard(NULL, (unsigned)w->plan->conf->main.broker.update_shards);
-    chunk_add_step(body_for(w, OUTPUT_STEPS, mq_queue_update(shard, queue)), &step);
+    chunk_add_step(body_for(w, OUTPUT_STEPS, mq_queue_update(shard, queue), SIZE_MAX), &step);
     w->outputs->errors++;
 }
 
@@ -134,7 +137,8 @@ static void render_row(struct rendering *w, const struct row_record *row, const 
                                      .class = j.tmpl->class,
                                      .version = j.tmpl->version,
                                      .route = {.items = j.gateways, .count = j.gateway_count}};
-    chunk_add_text(body_for(w, OUTPUT_TEXTS, mq_queue_dispatch(j.gateways[0], lane, queue)), &text);
+    size_t most = strcmp(lane, "instant") == 0 ? RENDER_INSTANT_RECORDS : SIZE_MAX;
+    chunk_add_text(body_for(w, OUTPUT_TEXTS, mq_queue_dispatch(j.gateways[0], lane, queue), most), &text);
     w->outputs->texts++;
 }
 

@@ -5,6 +5,9 @@
 #include "render/judge.h"
 
 #define RENDER_BODY_BYTES (512u << 10) /* a body that has reached this is ended and another begun */
+#define RENDER_INSTANT_RECORDS                                                                               \
+    16 /* texts in a body of the instant lane: dispatch takes so small ones ahead of the window, and the     \
+          first does not wait for the last */
 
 enum output_kind { OUTPUT_TEXTS, OUTPUT_STEPS, OUTPUT_DEAD };
 struct output {

@@ -1,5 +1,6 @@
-/* One thread: two consumers, one publisher. A chunk in hand keeps its outputs until the broker has confirmed
- * each. */
+/* One thread: a consumer and a publisher a lane, so that an instant chunk waits neither for room in a window
+ * full of bulk nor behind its bytes. A chunk in hand keeps its outputs until the broker has confirmed each.
+ */
 #include "render/relay.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
@@ -17,6 +18,7 @@ enum { LANE_INSTANT, LANE_BULK, LANES };
 
 struct lane {
     struct mq_consumer *consumer;
+    struct mq_publisher *publisher;
     char queue[MQ_QUEUE_SIZE];
     bool newer;     /* a body of a newer version stands in this queue: nothing more is taken */
     size_t in_hand; /* chunks of it */
@@ -35,7 +37,6 @@ struct in_hand { /* a chunk that was taken and is not acked */
 };
 
 struct relay {
-    struct mq_publisher *publisher;
     struct lane lanes[LANES];
     struct in_hand *first, *last;
     uint64_t serial;
@@ -44,27 +45,31 @@ struct relay {
     size_t chunks, texts, errors, bad; /* since the last line in the log */
 };
 
-struct relay *relay_new(const struct conf *conf)
+static void open_lane(struct lane *lane, const char *word, const struct conf *conf)
 {
-    static const char *const words[LANES] = {[LANE_INSTANT] = "instant", [LANE_BULK] = "bulk"};
-    struct relay *r = xcalloc(1, sizeof(*r));
+    auto_free char *name = xasprintf("render %s", word);
     const struct mq_options opts = {.host = conf->main.broker.host,
                                     .vhost = conf->main.broker.vhost,
                                     .user = conf->main.render.service.broker_user,
                                     .password = conf->main.render.service.broker_password,
                                     .port = (int)conf->main.broker.port,
-                                    .name = "render",
+                                    .name = name,
                                     .heartbeat_s = (int)MAX_OF(conf->main.broker.heartbeat_ms / 1000, 1),
                                     .tls = conf->main.broker.tls,
                                     .ca_file = *conf->main.broker.ca_file ? conf->main.broker.ca_file : NULL};
-    const struct mq_publish_limits limits = {0};
 
-    r->publisher = mq_publisher_new(&opts, &limits);
-    for (int i = 0; i < LANES; i++) {
-        mq_queue_render(words[i], r->lanes[i].queue);
-        r->lanes[i].consumer =
-            mq_consumer_new(&opts, r->lanes[i].queue, (uint16_t)conf->main.render.prefetch);
-    }
+    mq_queue_render(word, lane->queue);
+    lane->publisher = mq_publisher_new(&opts, NULL);
+    lane->consumer = mq_consumer_new(&opts, lane->queue, (uint16_t)conf->main.render.prefetch);
+}
+
+struct relay *relay_new(const struct conf *conf)
+{
+    static const char *const words[LANES] = {[LANE_INSTANT] = "instant", [LANE_BULK] = "bulk"};
+    struct relay *r = xcalloc(1, sizeof(*r));
+
+    for (int i = 0; i < LANES; i++)
+        open_lane(&r->lanes[i], words[i], conf);
     r->say_at = clock_mono_ms() + SAY_EVERY_MS;
     return r;
 }
@@ -93,9 +98,10 @@ void relay_free(struct relay *r)
         return;
     while (r->first)
         drop(r, &r->first);
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < LANES; i++) {
         mq_consumer_free(r->lanes[i].consumer);
-    mq_publisher_free(r->publisher);
+        mq_publisher_free(r->lanes[i].publisher);
+    }
     free(r);
 }
 
@@ -148,7 +154,7 @@ static bool ack_done(struct relay *r)
 
 /* ---- publishing ---- */
 
-static bool send_one(struct relay *r, struct in_hand *h, size_t i)
+static bool send_one(struct in_hand *h, size_t i)
 {
     const struct output *o = &h->outputs.items[i];
     const struct mq_message m = {.queue = o->queue,
@@ -158,7 +164,7 @@ static bool send_one(struct relay *r, struct in_hand *h, size_t i)
                                  .dead_from = o->kind == OUTPUT_DEAD ? h->lane->queue : NULL,
                                  .dead_why = o->dead_why};
 
-    if (mq_publish(r->publisher, &m) != 0)
+    if (mq_publish(h->lane->publisher, &m) != 0)
         return false;
     h->states[i] = h->states[i] == RETURNED ? SENT_AGAIN : SENT;
     h->to_send--;
@@ -169,7 +175,7 @@ static bool send_one(struct relay *r, struct in_hand *h, size_t i)
     return true;
 }
 
-/* In the order taken, except that the instant lane's go first. True: something went. */
+/* In the order taken. True: something went. */
 static bool send_lane(struct relay *r, const struct lane *lane, int64_t now)
 {
     bool moved = false;
@@ -180,7 +186,7 @@ static bool send_lane(struct relay *r, const struct lane *lane, int64_t now)
         for (size_t i = 0; i < h->outputs.count; i++) {
             if (h->states[i] != TO_SEND && h->states[i] != RETURNED)
                 continue;
-            if (!send_one(r, h, i))
+            if (!send_one(h, i))
                 return moved;
             moved = true;
         }
@@ -188,10 +194,10 @@ static bool send_lane(struct relay *r, const struct lane *lane, int64_t now)
     return moved;
 }
 
-static bool something_waits(const struct relay *r, int64_t now)
+static bool something_waits(const struct relay *r, const struct lane *lane, int64_t now)
 {
     for (const struct in_hand *h = r->first; h; h = h->next)
-        if (h->to_send > 0 && h->retry_at <= now)
+        if (h->lane == lane && h->to_send > 0 && h->retry_at <= now)
             return true;
     return false;
 }
@@ -257,15 +263,18 @@ static void take(struct relay *r, struct lane *lane, struct mq_delivery *d, cons
     mq_delivery_deinit(d);
 }
 
-static bool take_next(struct relay *r, const struct plan *plan)
+/* One chunk of one lane, instant ones first. A lane is rendered only one chunk ahead of its window: the next
+ * one waits until the last one's outputs have gone. */
+static bool take_next(struct relay *r, const struct plan *plan, int64_t now)
 {
     struct mq_delivery d;
 
     for (int i = 0; i < LANES; i++) {
-        if (!r->lanes[i].newer && mq_consumer_next(r->lanes[i].consumer, &d)) {
-            take(r, &r->lanes[i], &d, plan);
-            return true;
-        }
+        struct lane *lane = &r->lanes[i];
+        if (lane->newer || something_waits(r, lane, now) || !mq_consumer_next(lane->consumer, &d))
+            continue;
+        take(r, lane, &d, plan);
+        return true;
     }
     return false;
 }
@@ -289,46 +298,56 @@ static void say(struct relay *r, int64_t now)
     r->chunks = r->texts = r->errors = r->bad = 0;
 }
 
-bool relay_turn(struct relay *r, const struct plan *plan, bool draining)
+static bool settle_all(struct relay *r, int64_t now)
 {
-    int64_t now = clock_mono_ms();
     struct mq_outcome outcome;
     bool moved = false;
 
+    for (int i = 0; i < LANES; i++) {
+        mq_publisher_pump(r->lanes[i].publisher, 0);
+        while (mq_publisher_next(r->lanes[i].publisher, &outcome)) {
+            settle(r, &outcome, now);
+            moved = true;
+        }
+    }
+    return moved;
+}
+
+bool relay_turn(struct relay *r, const struct plan *plan, bool draining)
+{
+    int64_t now = clock_mono_ms();
+    bool moved;
+
     for (int i = 0; i < LANES; i++)
         mq_consumer_pump(r->lanes[i].consumer, 0);
-    mq_publisher_pump(r->publisher, 0);
-    while (mq_publisher_next(r->publisher, &outcome)) {
-        settle(r, &outcome, now);
-        moved = true;
-    }
+    moved = settle_all(r, now);
     moved |= ack_done(r);
     for (int i = 0; i < LANES; i++) {
         pause_newer(&r->lanes[i]);
         moved |= send_lane(r, &r->lanes[i], now);
     }
-    /* Only one chunk is rendered ahead of the window: the next one waits until this one's outputs have gone.
-     */
-    if (!draining && !something_waits(r, now))
-        moved |= take_next(r, plan);
+    if (!draining)
+        moved |= take_next(r, plan, now);
     say(r, now);
     return moved;
 }
 
 void relay_wait(struct relay *r, int timeout_ms)
 {
-    struct pollfd fds[LANES + 2] = {{.fd = stop_fd(), .events = POLLIN},
-                                    {.fd = mq_publisher_fd(r->publisher), .events = POLLIN}};
-    bool connected = fds[1].fd >= 0;
+    struct pollfd fds[1 + 2 * LANES] = {{.fd = stop_fd(), .events = POLLIN}};
+    bool connected = true;
 
     for (int i = 0; i < LANES; i++) {
-        fds[2 + i] = (struct pollfd){.fd = mq_consumer_fd(r->lanes[i].consumer), .events = POLLIN};
-        connected = connected && (fds[2 + i].fd >= 0 || r->lanes[i].newer);
+        const struct lane *lane = &r->lanes[i];
+        int in = mq_consumer_fd(lane->consumer), out = mq_publisher_fd(lane->publisher);
+        fds[1 + i] = (struct pollfd){.fd = in, .events = POLLIN};
+        fds[1 + LANES + i] = (struct pollfd){.fd = out, .events = POLLIN};
+        connected = connected && out >= 0 && (in >= 0 || lane->newer);
+        if (mq_publisher_unconfirmed(lane->publisher) > 0)
+            timeout_ms = MIN_OF(timeout_ms, 50); /* room in the socket is not seen by this poll */
     }
     if (!connected)
         timeout_ms = MIN_OF(timeout_ms, 100); /* connections come up in the pumps */
-    if (mq_publisher_unconfirmed(r->publisher) > 0)
-        timeout_ms = MIN_OF(timeout_ms, 50); /* room in the socket is not seen by this poll */
     for (const struct in_hand *h = r->first; h; h = h->next) {
         int64_t left = h->to_send > 0 ? h->retry_at - clock_mono_ms() : timeout_ms;
         timeout_ms = (int)MIN_OF((int64_t)timeout_ms, MAX_OF(left, INT64_C(10)));

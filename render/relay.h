@@ -1,7 +1,7 @@
 /* Between the render queues and the others: takes chunks, instant ones first, publishes what becomes of each,
  * and acks a chunk when all of that is confirmed. What was not acked when the process dies is rendered again
  * by whoever takes it then, to the same gateways; the claim makes one message of two copies. Memory: at most
- * `prefetch` chunks a lane, and of those only one is rendered ahead of the publisher's window. */
+ * `prefetch` chunks a lane, and of those only one is rendered ahead of the lane's publisher's window. */
 #pragma once
 #include "render/plan.h"
 

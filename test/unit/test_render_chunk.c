@@ -43,11 +43,19 @@ static struct conf_template templates[] = {
     TEMPLATE("due", "Dear {{ name }},\n{{ amount | money }} € until {{ day | date: '%d.%m.' }}"),
     TEMPLATE("maybe", "{{ name | default: '' }}"),
     {
-        .name = (char[]){"ruled"}, .file = (char[]){"conf/templates/ruled.liquid"},
-        .class = (char[]){"service"}, .text = (char[]){"“{{ name }}”"}, .text_line = 9,
-        .version = (char[]){"8899aabbccddeeff"}, .time_zone = (char[]){"UTC"},
-        .currency_decimal = (char[]){""}, .currency_group = (char[]){""}, .max_segments = 1, .smart = true,
-        .footer = (char[]){"ACME"}, .sender = (char[]){"ACME"},
+        .name = (char[]){"ruled"},
+        .file = (char[]){"conf/templates/ruled.liquid"},
+        .class = (char[]){"service"},
+        .text = (char[]){"“{{ name }}”"},
+        .text_line = 9,
+        .version = (char[]){"8899aabbccddeeff"},
+        .time_zone = (char[]){"UTC"},
+        .currency_decimal = (char[]){""},
+        .currency_group = (char[]){""},
+        .max_segments = 1,
+        .smart = true,
+        .footer = (char[]){"ACME"},
+        .sender = (char[]){"ACME"},
         .forbidden = {.items = (char *[]){(char[]){"loan"}}, .count = 1},
     },
 };
@@ -322,6 +330,29 @@ static void large(void **state)
     outputs_deinit(&o);
 }
 
+/* A body of the instant lane holds few texts: dispatch's prefetch counts bodies. */
+static void instant_bodies(void **state)
+{
+    auto_buf body = {0};
+    const char *row = ROW(172838486507521, 491711234567, "due", "due", ",\"lane\":\"instant\"", GOOD);
+    size_t texts_seen = 0;
+
+    chunk_begin(&body, RECORD_ROWS);
+    for (int i = 0; i < 2 * RENDER_INSTANT_RECORDS + 1; i++)
+        chunk_add_raw(&body, row, strlen(row));
+    chunk_end(&body);
+    struct outputs o = run(body.data);
+    assert_int_equal(o.count, 3);
+    for (size_t i = 0; i < o.count; i++) {
+        auto_chunk c = decode(&o.items[i]);
+        assert_string_equal(o.items[i].queue, "sms.dispatch.alpha.instant");
+        assert_in_range(c->count, 1, RENDER_INSTANT_RECORDS);
+        texts_seen += c->count;
+    }
+    assert_int_equal(texts_seen, 2 * RENDER_INSTANT_RECORDS + 1);
+    outputs_deinit(&o);
+}
+
 /* A template's text rules: footer and smart make the text, what breaks a rule is that row's error. */
 static void text_rules(void **state)
 {
@@ -332,8 +363,9 @@ static void text_rules(void **state)
     many[sizeof(many) - 1] = '\0';
     buf_addf(&body,
              CHUNK(ROW(172838486507521, 491711234567, "due", "ruled", "", "{\"name\":\"Jo’s\"}") "," ROW(
-                 172838486507522, 491711234567, "due", "ruled", "", "{\"name\":\"a LOAN!\"}") "," ROW(
-                 172838486507523, 491711234567, "due", "ruled", "", "{\"name\":\"%s\"}")),
+                 172838486507522, 491711234567, "due", "ruled", "",
+                 "{\"name\":\"a LOAN!\"}") "," ROW(172838486507523, 491711234567, "due", "ruled", "",
+                                                   "{\"name\":\"%s\"}")),
              many);
     struct outputs o = run(body.data);
     assert_int_equal(o.texts, 1);
@@ -354,10 +386,10 @@ static void text_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts),
-        cmocka_unit_test(text_rules),    cmocka_unit_test(errors), cmocka_unit_test(own_route),
-        cmocka_unit_test(too_long), cmocka_unit_test(dead),   cmocka_unit_test(dead_records),
-        cmocka_unit_test(newer),    cmocka_unit_test(large),
+        cmocka_unit_test(texts),          cmocka_unit_test(text_rules), cmocka_unit_test(errors),
+        cmocka_unit_test(own_route),      cmocka_unit_test(too_long),   cmocka_unit_test(dead),
+        cmocka_unit_test(dead_records),   cmocka_unit_test(newer),      cmocka_unit_test(large),
+        cmocka_unit_test(instant_bodies),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
