@@ -9,7 +9,7 @@
 
 #define QUIET_MINUTE_MS 60000 /* a link that has lived so long was no failure */
 
-/* ---- the two lists ---- */
+/* ---- the lists ---- */
 
 static void list_put(struct taken_list *l, struct taken *t)
 {
@@ -25,10 +25,28 @@ static void list_drop(struct taken_list *l, struct taken *t)
     *(t->next != NULL ? &t->next->prev : &l->last) = t->prev;
 }
 
+static struct taken_list *list_of(struct gateway *g, const struct taken *t)
+{
+    return t->id != 0 ? &g->begun : t->request->instant ? &g->instant : &g->bulk;
+}
+
+/* The one to be begun next; NULL: nothing waits. */
+static struct taken *next_waiting(const struct gateway *g)
+{
+    return g->instant.first != NULL ? g->instant.first : g->bulk.first;
+}
+
+/* The one whose deadline is the next. */
+static struct taken *oldest_waiting(const struct gateway *g)
+{
+    struct taken *a = g->instant.first, *b = g->bulk.first;
+    return a == NULL || (b != NULL && b->until_ms < a->until_ms) ? b : a;
+}
+
 void adapter_answer(struct gateway *g, struct taken *t, const struct gateway_answer *a)
 {
     struct gateway_request *r = t->request;
-    list_drop(t->id != 0 ? &g->begun : &g->waiting, t);
+    list_drop(list_of(g, t), t);
     if (t->id != 0)
         HASH_DEL(g->by_id, t);
     free(t);
@@ -73,8 +91,8 @@ static void attempt_failed(struct gateway *g, const char *reason)
 {
     say_down(g, g->why);
     tell_probes(g, false);
-    while (g->waiting.first != NULL)
-        not_sent(g, g->waiting.first, reason, g->why, true);
+    for (struct taken *t; (t = next_waiting(g)) != NULL;)
+        not_sent(g, t, reason, g->why, true);
 }
 
 /* The only place where a link ends. Requests that were begun on it may have reached the gateway; the others
@@ -193,7 +211,7 @@ static void begin_one(struct gateway *g, struct taken *t, int64_t now_ms)
         not_sent(g, t, "claim_too_old", "", false);
         return;
     }
-    list_drop(&g->waiting, t);
+    list_drop(list_of(g, t), t);
     t->id = s.id;
     t->until_ms = now_ms + g->opts.conf->answer_timeout_ms;
     list_put(&g->begun, t);
@@ -203,8 +221,10 @@ static void begin_one(struct gateway *g, struct taken *t, int64_t now_ms)
 static void write_turn(struct gateway *g, int64_t now_ms)
 {
     int rc = adapter_link_write(&g->link);
-    while (rc == 0 && g->state == LINK_UP && g->waiting.first != NULL && adapter_link_is_free(&g->link)) {
-        begin_one(g, g->waiting.first, now_ms);
+    struct taken *t;
+    while (rc == 0 && g->state == LINK_UP && adapter_link_is_free(&g->link) &&
+           (t = next_waiting(g)) != NULL) {
+        begin_one(g, t, now_ms);
         rc = adapter_link_write(&g->link);
     }
     if (rc == 0)
@@ -237,13 +257,12 @@ static void time_turn(struct gateway *g, int64_t now_ms)
         ping_turn(g, now_ms);
     while (g->begun.first != NULL && now_ms >= g->begun.first->until_ms)
         in_doubt(g, g->begun.first, "answer_timeout", "the adapter has not answered in time");
-    while (g->waiting.first != NULL && now_ms >= g->waiting.first->until_ms)
-        not_sent(g, g->waiting.first, "connect_timeout",
-                 "no link to the adapter in time, or it does not read", true);
+    for (struct taken *t; (t = oldest_waiting(g)) != NULL && now_ms >= t->until_ms;)
+        not_sent(g, t, "connect_timeout", "no link to the adapter in time, or it does not read", true);
     /* In a pause behind a failed attempt nothing is worth waiting for: another gateway may take it. */
     if (g->state == LINK_DOWN && g->why[0] != '\0' && now_ms < g->again_ms)
-        while (g->waiting.first != NULL)
-            not_sent(g, g->waiting.first, "not_connected", g->why, true);
+        for (struct taken *t; (t = next_waiting(g)) != NULL;)
+            not_sent(g, t, "not_connected", g->why, true);
 }
 
 static void adapter_turn(struct gateway *g)
@@ -278,10 +297,11 @@ static int64_t adapter_wait_ms(const struct gateway *g)
             now);
     if (g->begun.first != NULL)
         wait = until(wait, g->begun.first->until_ms, now);
-    if (g->waiting.first != NULL)
-        wait = until(wait, g->waiting.first->until_ms, now);
-    bool at_once = (g->waiting.first != NULL && g->state == LINK_UP && adapter_link_is_free(&g->link)) ||
-                   (g->state == LINK_DOWN && g->waiting.first != NULL && g->why[0] != '\0') ||
+    const struct taken *oldest = oldest_waiting(g);
+    if (oldest != NULL)
+        wait = until(wait, oldest->until_ms, now);
+    bool at_once = (oldest != NULL && g->state == LINK_UP && adapter_link_is_free(&g->link)) ||
+                   (g->state == LINK_DOWN && oldest != NULL && g->why[0] != '\0') ||
                    (g->state != LINK_GREETING && g->probes > 0) ||
                    (g->state != LINK_DOWN && adapter_link_has_news(&g->link));
     return at_once ? 0 : wait;
@@ -301,7 +321,7 @@ static void adapter_send(struct gateway *g, struct gateway_request *r)
     struct taken *t = xcalloc(1, sizeof(*t));
     t->request = r;
     t->until_ms = clock_mono_ms() + g->opts.conf->connect_timeout_ms;
-    list_put(&g->waiting, t);
+    list_put(list_of(g, t), t);
 }
 
 /* A link that is up has just shown that it lives, or will be found dead by its ping. Its hello tells nothing
@@ -317,8 +337,8 @@ static void adapter_close(struct gateway *g)
         return;
     while (g->begun.first != NULL)
         in_doubt(g, g->begun.first, "connection_lost", "the link was given up");
-    while (g->waiting.first != NULL)
-        not_sent(g, g->waiting.first, "not_connected", "", false);
+    for (struct taken *t; (t = next_waiting(g)) != NULL;)
+        not_sent(g, t, "not_connected", "", false);
     if (g->state == LINK_UP)
         (void)!adapter_link_write(&g->link); /* what it may still be told: kept, pong */
     adapter_link_deinit(&g->link);

@@ -31,11 +31,12 @@ struct gateway { /* of this driver */
     struct adapter_link link;
     enum link_state state;
     int64_t again_ms;
-    uint64_t generation;              /* of the connection */
-    unsigned failures;                /* in a row, without an answer or a quiet minute in between */
-    char why[ADAPTER_WHY_SIZE];       /* the last attempt's failure; "": it did not fail */
-    struct taken_list waiting, begun; /* each in the order of their deadlines */
-    struct taken *by_id;              /* begun */
+    uint64_t generation;        /* of the connection */
+    unsigned failures;          /* in a row, without an answer or a quiet minute in between */
+    char why[ADAPTER_WHY_SIZE]; /* the last attempt's failure; "": it did not fail */
+    struct taken_list instant, bulk,
+        begun;           /* not begun, by lane; begun. Each in the order of their deadlines */
+    struct taken *by_id; /* begun */
     int64_t next_id;
     int64_t up_ms, heard_ms, pinged_ms; /* pinged: 0 if no ping is out */
     unsigned probes;                    /* asked for and not told */

@@ -18,6 +18,7 @@ static struct gateway_request *request_new(const struct message *m, size_t room)
 {
     struct gateway_request *q = xcalloc(1, sizeof(*q) + room * sizeof(q->items[0]));
     q->claimed_mono_ms = m->claimed_mono_ms;
+    q->instant = m->delivery->lane == LANE_INSTANT; /* all of a claim group are of one lane */
     return q;
 }
 
@@ -224,7 +225,8 @@ void claim_done(struct dispatcher *d, const struct db_result *r, int64_t now_ms)
 {
     auto_free struct claim_group_answer *a = xcalloc(1, sizeof(*a));
     struct claim_group asked = claim_asked(d);
-    d->claim_end_ms = now_ms;
+    if (d->group_count > 0 && d->group[0]->delivery->lane == LANE_BULK)
+        d->bulk_claim_end_ms = now_ms;
     for (int row = 0; row < db_rows(r); row++) {
         struct claim_answer one = claim_read(r, row, &asked);
         a->claimed[one.index] = one.claimed;

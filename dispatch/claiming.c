@@ -10,7 +10,7 @@
 
 #define ASK_AGAIN_MS 200
 #define FILL_WAIT_MS                                                                                         \
-    20 /* a group waits so long to be filled: the statement costs as much for one as for twenty */
+    20 /* a group of bulk waits so long to be filled: the statement costs as much for one as for twenty */
 
 /* ---- slots ---- */
 
@@ -29,45 +29,66 @@ void slot_done(struct dispatcher *d, struct message *m)
     d->slots_used--;
 }
 
-/* ---- which ones ---- */
+/* ---- which lane, and how many ---- */
 
-/* A tenth of the window is kept for the instant lane: it does not wait for bulk's answers. */
-static size_t free_places(const struct dispatcher *d, enum lane lane)
-{
-    size_t window = d->window > d->unanswered ? d->window - d->unanswered : 0;
-    size_t places = MIN_OF(window, slots_left(d)), kept = lane == LANE_BULK ? d->window / 10 : 0;
-    return places > kept ? places - kept : 0;
-}
+/* What waits in each lane, as the first message of it needs places. Bulk that waits behind the instant lane
+ * is due when it is owed some of the rate. */
+struct lanes {
+    size_t needs[LANE_COUNT]; /* 0: nothing waits; of bulk also: it is not due */
+    unsigned owed;
+};
 
-/* All segments of a message are asked for together. One with more of them than bulk may have goes with the
- * places of the instant lane, too; one with more than the window, which can only have been begun when that
- * was wider, when nothing else is under way. */
-static bool has_room(const struct dispatcher *d, enum lane lane, const struct message *m, size_t taken)
-{
-    size_t open = message_open(m);
-    if (taken + open <= free_places(d, lane))
-        return true;
-    if (taken > 0 || open <= d->window - d->window / 10)
-        return false;
-    return open <= free_places(d, LANE_INSTANT) || (d->unanswered == 0 && open <= slots_left(d));
-}
-
-static size_t first_fits(const struct dispatcher *d, enum lane lane)
+static size_t need(const struct dispatcher *d, enum lane lane)
 {
     const struct message *m = d->ready[lane].first;
-    return m == NULL || !has_room(d, lane, m, 0) ? 0 : d->ready[lane].count;
+    return m != NULL ? message_open(m) : 0;
 }
 
-/* So many may be asked for now, at least; both lanes' places are counted from the same start. While an
- * instant message waits for room bulk takes none. */
-static size_t claimable(const struct dispatcher *d)
+static struct lanes look_at_lanes(struct dispatcher *d, int64_t now_ms)
 {
-    size_t instant = MIN_OF(first_fits(d, LANE_INSTANT), MAX_OF(free_places(d, LANE_INSTANT), (size_t)1));
-    if (instant == 0 && d->ready[LANE_INSTANT].count > 0)
+    size_t bulk = need(d, LANE_BULK);
+    unsigned owed = rate_owed(&d->rate, bulk > 0, now_ms);
+    return (struct lanes){
+        .needs = {[LANE_INSTANT] = need(d, LANE_INSTANT), [LANE_BULK] = owed > 0 ? bulk : 0}, .owed = owed};
+}
+
+/* Slots are free again when an outcome is confirmed: of these, too, bulk leaves the instant lane its part. */
+static size_t free_places(const struct dispatcher *d, const struct lanes *l, enum lane lane)
+{
+    size_t slots = slots_left(d), kept = lane == LANE_BULK ? d->window.kept[LANE_INSTANT] : 0;
+    return MIN_OF(window_free(&d->window, lane, l->needs), slots > kept ? slots - kept : 0);
+}
+
+/* All segments of a message are asked for together. One with more of them than its lane may have goes with
+ * the places of the other, too; one with more than the window, which can only have been begun when that was
+ * wider, when nothing else is under way. */
+static bool has_room(const struct dispatcher *d, const struct lanes *l, const struct message *m, size_t taken)
+{
+    enum lane lane = m->delivery->lane;
+    size_t open = message_open(m);
+    if (taken + open <= free_places(d, l, lane))
+        return true;
+    if (taken > 0 || open <= window_most(&d->window, lane))
+        return false;
+    return open <= MIN_OF(window_left(&d->window), slots_left(d)) ||
+           (window_used(&d->window) == 0 && open <= slots_left(d));
+}
+
+static bool first_fits(const struct dispatcher *d, const struct lanes *l, enum lane lane)
+{
+    const struct message *m = d->ready[lane].first;
+    return m != NULL && has_room(d, l, m, 0);
+}
+
+/* So many may be asked for now, at least. */
+static size_t claimable(struct dispatcher *d, const struct lanes *l, enum lane lane, int64_t now_ms)
+{
+    bool behind = lane == LANE_BULK && l->needs[LANE_INSTANT] > 0;
+    if (!first_fits(d, l, lane))
         return 0;
-    size_t bulk = MAX_OF(free_places(d, LANE_BULK), (size_t)1);
-    size_t both = instant + MIN_OF(first_fits(d, LANE_BULK), bulk > instant ? bulk - instant : 0);
-    return MIN_OF(both, (size_t)d->group_max);
+    size_t places = MIN_OF(d->ready[lane].count, MAX_OF(free_places(d, l, lane), (size_t)1));
+    size_t tokens = behind ? l->owed : rate_may(&d->rate, lane, now_ms);
+    return MIN_OF(MIN_OF(places, tokens), (size_t)d->group_max);
 }
 
 static bool may_claim(const struct dispatcher *d, int64_t now_ms)
@@ -117,9 +138,8 @@ static void add_to_group(struct dispatcher *d, struct message *m)
     }
 }
 
-/* False: one that waits must go before all others. A message that has begun to use the rate is asked for
- * whole. */
-static bool gather(struct dispatcher *d, enum lane lane, size_t max)
+/* A group is of one lane. A message that has begun to use the rate is asked for whole. */
+static void gather(struct dispatcher *d, const struct lanes *l, enum lane lane, size_t max)
 {
     for (struct message *m = d->ready[lane].first, *next; m != NULL && d->group_count < max; m = next) {
         next = m->next;
@@ -129,14 +149,13 @@ static bool gather(struct dispatcher *d, enum lane lane, size_t max)
         }
         int day = sms_id_day(m->record->sms_id);
         if (d->group_count > 0 && (day != d->group_day || m->alone || d->group[0]->first->alone))
-            return true; /* the next group's */
-        if (!has_room(d, lane, m, d->group_count) || d->group_count + message_open(m) > DISPATCH_GROUP_MAX)
-            return false;
+            return; /* the next group's */
+        if (!has_room(d, l, m, d->group_count) || d->group_count + message_open(m) > DISPATCH_GROUP_MAX)
+            return;
         list_remove(m);
         d->group_day = day;
         add_to_group(d, m);
     }
-    return true;
 }
 
 static int by_key(const void *a, const void *b)
@@ -171,7 +190,7 @@ static void sort_group(struct dispatcher *d)
 }
 
 /* The group's name: later than every name this owner has used. */
-static void name_group(struct dispatcher *d, int64_t now_ms)
+static void name_group(struct dispatcher *d, enum lane lane, int64_t now_ms)
 {
     int64_t at = clock_wall_ms() + d->place.clock_ahead_ms;
     d->claimed_at = MAX_OF(at, d->claimed_at + 1);
@@ -190,33 +209,44 @@ static void name_group(struct dispatcher *d, int64_t now_ms)
         m->attempt = 0;
         segment_begins(m);
     }
-    d->unanswered += d->group_count;
-    rate_take(&d->rate, (unsigned)d->group_count);
+    d->window.used[lane] += d->group_count;
+    rate_take(&d->rate, lane, (unsigned)d->group_count);
 }
 
-/* Few may go and more will soon: unless the instant lane waits, or nothing is under way. */
+/* Few of bulk may go and more will soon: unless nothing is under way. */
 static bool worth_it(const struct dispatcher *d, size_t most, int64_t now_ms)
 {
-    return d->ready[LANE_INSTANT].count > 0 || d->unanswered == 0 || most >= MAX_OF(d->window / 4, 1u) ||
-           now_ms - d->claim_end_ms >= FILL_WAIT_MS;
+    return window_used(&d->window) == 0 || most >= MAX_OF(d->window.size / 4, 1u) ||
+           now_ms - d->bulk_claim_end_ms >= FILL_WAIT_MS;
 }
 
+static bool claim_lane(struct dispatcher *d, const struct lanes *l, enum lane lane, int64_t now_ms)
+{
+    size_t most = claimable(d, l, lane, now_ms);
+    bool alone = lane == LANE_BULK && l->needs[LANE_INSTANT] == 0;
+    if (most == 0 || (alone && !worth_it(d, most, now_ms)))
+        return false;
+    d->group_count = 0;
+    gather(d, l, lane, most);
+    sort_group(d);
+    if (d->group_count == 0)
+        return false;
+    name_group(d, lane, now_ms);
+    return true;
+}
+
+/* What waits in the instant lane goes first, in a statement of its own, which is the shorter for it; but for
+ * what bulk is owed. */
 bool claim_begin(struct dispatcher *d, int64_t now_ms)
 {
     if (!may_claim(d, now_ms))
         return false;
     due_again(d, now_ms);
-    size_t most = MIN_OF(claimable(d), (size_t)rate_may(&d->rate, now_ms));
-    if (most == 0 || !worth_it(d, most, now_ms))
-        return false;
-    d->group_count = 0;
-    if (gather(d, LANE_INSTANT, most))
-        gather(d, LANE_BULK, most);
-    sort_group(d);
-    if (d->group_count == 0)
-        return false;
-    name_group(d, now_ms);
-    return true;
+    struct lanes l = look_at_lanes(d, now_ms);
+    if (l.needs[LANE_INSTANT] == 0 || l.owed > 0)
+        if (claim_lane(d, &l, LANE_BULK, now_ms))
+            return true;
+    return claim_lane(d, &l, LANE_INSTANT, now_ms);
 }
 
 int64_t claim_wait_ms(struct dispatcher *d, int64_t now_ms)
@@ -225,8 +255,14 @@ int64_t claim_wait_ms(struct dispatcher *d, int64_t now_ms)
     if (d->work != WORK_NONE || d->taking != TAKING_ON || !place_may_claim(d) ||
         d->breaker.state != BREAKER_CLOSED)
         return -1;
-    if (claimable(d) > 0)
-        wait = MAX_OF(rate_wait_ms(&d->rate, now_ms), d->claim_end_ms + FILL_WAIT_MS - now_ms);
+    struct lanes l = look_at_lanes(d, now_ms);
+    if (first_fits(d, &l, LANE_INSTANT))
+        wait = rate_wait_ms(&d->rate, LANE_INSTANT, now_ms);
+    else if (d->ready[LANE_INSTANT].count > 0 && d->ready[LANE_BULK].count > 0)
+        wait = FILL_WAIT_MS; /* bulk may be owed something by then */
+    else if (first_fits(d, &l, LANE_BULK))
+        wait =
+            MAX_OF(rate_wait_ms(&d->rate, LANE_BULK, now_ms), d->bulk_claim_end_ms + FILL_WAIT_MS - now_ms);
     else if (d->later.first != NULL)
         wait = d->later.first->due_ms - now_ms;
     else
@@ -302,6 +338,6 @@ bool claim_may_ask_again(struct dispatcher *d, int64_t now_ms)
 void leave_window(struct dispatcher *d, struct message *m)
 {
     slot_done(d, m);
-    d->unanswered--;
+    d->window.used[m->delivery->lane]--;
     rate_give_back(&d->rate, 1);
 }

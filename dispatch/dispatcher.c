@@ -23,11 +23,15 @@ struct mq_options dispatcher_broker(const struct conf *c, const char *name)
 }
 
 /* A minute of the rate in chunks: what waits in memory waits unacked. */
-static uint16_t prefetch(const struct dispatcher *d)
+static uint16_t prefetch(const struct dispatcher *d, enum lane lane)
 {
+    bool instant = lane == LANE_INSTANT;
     int64_t rate = d->gateway->rate / MAX_OF(d->gateway->dispatchers, (int64_t)1);
-    int64_t chunks = rate * DISPATCH_UNACKED_S / DISPATCH_CHUNK_RECORDS;
-    return (uint16_t)MIN_OF(MAX_OF(chunks, (int64_t)1), (int64_t)DISPATCH_PREFETCH_MAX);
+    int64_t chunks =
+        rate * DISPATCH_UNACKED_S / (instant ? DISPATCH_INSTANT_RECORDS : DISPATCH_CHUNK_RECORDS);
+    int64_t least = instant ? DISPATCH_PREFETCH_MAX : 1;
+    int64_t most = instant ? DISPATCH_INSTANT_PREFETCH_MAX : DISPATCH_PREFETCH_MAX;
+    return (uint16_t)MIN_OF(MAX_OF(chunks, least), most);
 }
 
 static void open_broker(struct dispatcher *d)
@@ -37,7 +41,7 @@ static void open_broker(struct dispatcher *d)
     struct mq_options opts = dispatcher_broker(d->conf, name);
     for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
         mq_queue_dispatch(d->gateway->name, lane_words[lane], queue);
-        d->consumers[lane] = mq_consumer_new(&opts, queue, prefetch(d));
+        d->consumers[lane] = mq_consumer_new(&opts, queue, prefetch(d, lane));
         mq_consumer_pause(d->consumers[lane]);
     }
     d->publisher = mq_publisher_new(&opts, NULL);
@@ -70,10 +74,11 @@ struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gat
                                   struct drain *drain)
 {
     struct dispatcher *d = xcalloc(1, sizeof(*d));
-    int64_t n = MAX_OF(gateway->dispatchers, (int64_t)1);
+    int64_t n = MAX_OF(gateway->dispatchers, (int64_t)1), share = 0;
+    (void)conf_share(gateway->instant_share, &share); /* it was checked */
     d->conf = conf;
     d->gateway = gateway;
-    d->window = (unsigned)MAX_OF(gateway->window / n, (int64_t)1);
+    window_init(&d->window, (unsigned)MAX_OF(gateway->window / n, (int64_t)1), share);
     d->group_max = MIN_OF(MAX_OF(conf->main.dispatch.claim_group, (int64_t)1), (int64_t)DISPATCH_GROUP_MAX);
     d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d->arrays = xcalloc(1, sizeof(*d->arrays));
@@ -82,7 +87,7 @@ struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gat
     d->state = "starting";
     d->drain = drain;
     d->reports = drain != NULL ? reports_new(drain, gateway) : NULL;
-    rate_init(&d->rate, gateway->rate, n, clock_mono_ms());
+    rate_init(&d->rate, gateway->rate, n, share, clock_mono_ms());
     breaker_init(&d->breaker, gateway->breaker_failures, gateway->breaker_pause_ms);
     open_database(d);
     open_broker(d);
@@ -155,7 +160,7 @@ static bool open_driver(struct dispatcher *d)
     auto_free char *why = NULL;
     struct gateway_options opts = {.conf = d->gateway,
                                    .secrets = &d->conf->secrets,
-                                   .window = d->window,
+                                   .window = d->window.size,
                                    .events = {.arg = d,
                                               .first_byte = outcome_first_byte,
                                               .answered = outcome_answered,
@@ -179,7 +184,7 @@ static bool open_slots(struct dispatcher *d)
     (void)mkdir(d->conf->main.state_dir, 0700); /* if it cannot be, slots_create says so */
     /* One message at least, however many segments it has. */
     unsigned least = d->driver->cut != NULL ? GATEWAY_PARTS_MAX : 1;
-    int rc = slots_create(d->slots_dir, d->gateway->name, MAX_OF(d->window * 2, least), &d->slots);
+    int rc = slots_create(d->slots_dir, d->gateway->name, MAX_OF(d->window.size * 2, least), &d->slots);
     struct log_field fields[] = {L_STR("gateway", d->gateway->name), L_STR("dir", d->slots_dir), L_ERRNO(rc)};
     if (rc < 0)
         log_trouble_begins(&d->slots_trouble, "no slots file, so nothing is sent", fields, COUNT_OF(fields));
@@ -226,11 +231,13 @@ static void set_figures(struct dispatcher *d, int64_t now_ms)
     figures_set_str(d->figures, "breaker", breaker_word(d->breaker.state));
     figures_set(d->figures, "rate", d->rate_now);
     figures_set(d->figures, "rate_limit", rate_per_s(&d->rate));
-    figures_set(d->figures, "window", d->window);
-    figures_set(d->figures, "window_used", (int64_t)d->unanswered);
+    figures_set(d->figures, "window", d->window.size);
+    figures_set(d->figures, "window_used", (int64_t)window_used(&d->window));
+    figures_set(d->figures, "window_used_instant", (int64_t)d->window.used[LANE_INSTANT]);
     figures_set(d->figures, "slots_used", (int64_t)d->slots_used);
     figures_set(d->figures, "oldest_unanswered_ms", oldest != NULL ? now_ms - oldest->claimed_mono_ms : 0);
     figures_set(d->figures, "waiting", (int64_t)waiting_count(d));
+    figures_set(d->figures, "waiting_instant", (int64_t)d->ready[LANE_INSTANT].count);
     figures_set(d->figures, "submits", c->submits);
     figures_set(d->figures, "accepted", c->accepted);
     figures_set(d->figures, "refused", c->refused);
@@ -262,7 +269,7 @@ static bool may_link(const struct dispatcher *d)
 
 static void wait_for_work(struct dispatcher *d, int64_t tell_ms, int64_t now_ms)
 {
-    int64_t wait = sooner(ROUND_MAX_MS, tell_ms);
+    int64_t wait = sooner(d->more ? 0 : ROUND_MAX_MS, tell_ms);
     wait = sooner(wait, may_link(d) ? d->driver->wait_ms(d->sender) : -1);
     wait = sooner(wait, claim_wait_ms(d, now_ms));
     wait = sooner(wait, d->work_running ? -1 : place_wait_ms(d, now_ms));

@@ -9,6 +9,7 @@
 #include "dispatch/rate.h"
 #include "dispatch/reports.h"
 #include "dispatch/tell.h"
+#include "dispatch/window.h"
 #include "lib/conf.h"
 #include "lib/db.h"
 #include "lib/history.h"
@@ -16,15 +17,17 @@
 #include "lib/mq.h"
 #include "lib/service.h"
 
-#define DISPATCH_CHUNK_RECORDS  500   /* a chunk from render holds so many at most */
-#define DISPATCH_PREFETCH_MAX   16    /* chunks a lane: bounds the memory */
-#define DISPATCH_UNACKED_S      60    /* unacked records: at most so long at the gateway's rate */
-#define DISPATCH_UNACKED_OLD_MS 45000 /* what is left of an older delivery goes back to the queue's end */
-#define DISPATCH_REST_MS        5000 /* a channel is closed so long after taking has stopped, at the latest */
-#define DISPATCH_OPEN_AGAIN_MS  60000 /* an open claim is asked for again after this */
-#define DISPATCH_END_MS         15000 /* beyond the answer timeout, to publish and confirm */
-#define DISPATCH_LEAVE_MS       10000 /* the queues of a gateway that is gone are empty for so long */
-#define DISPATCH_GROUP_MAX      1000
+#define DISPATCH_CHUNK_RECORDS        500   /* a chunk from render holds so many at most */
+#define DISPATCH_PREFETCH_MAX         16    /* chunks of bulk: bounds the memory */
+#define DISPATCH_INSTANT_RECORDS      16    /* the same of the instant lane: most have one, */
+#define DISPATCH_INSTANT_PREFETCH_MAX 256   /* and these are to fill a window */
+#define DISPATCH_UNACKED_S            60    /* unacked records: at most so long at the gateway's rate */
+#define DISPATCH_UNACKED_OLD_MS       45000 /* what is left of an older delivery goes back to the queue's end */
+#define DISPATCH_REST_MS              5000 /* a channel is closed so long after taking has stopped, at the latest */
+#define DISPATCH_OPEN_AGAIN_MS        60000 /* an open claim is asked for again after this */
+#define DISPATCH_END_MS               15000 /* beyond the answer timeout, to publish and confirm */
+#define DISPATCH_LEAVE_MS             10000 /* the queues of a gateway that is gone are empty for so long */
+#define DISPATCH_GROUP_MAX            1000
 
 enum work { WORK_NONE, WORK_CLAIM, WORK_SETTLE, WORK_OUTBOX, WORK_RELEASE };
 
@@ -77,7 +80,7 @@ struct recovery {
 struct dispatcher {
     const struct conf *conf;
     const struct conf_gateway *gateway;
-    unsigned window; /* segments without an answer at most */
+    struct window window; /* segments without an answer */
     int64_t group_max;
     bool ending;
     int64_t end_ms; /* monotonic */
@@ -97,7 +100,7 @@ struct dispatcher {
     char *slots_dir;
     const struct gateway_driver *driver;
     struct gateway *sender;
-    bool linked; /* it has its turns */
+    bool linked;             /* it has its turns */
     struct drain *drain;     /* of the process; NULL: nothing comes over this gateway's link */
     struct reports *reports; /* the same */
     struct rate rate;
@@ -109,6 +112,7 @@ struct dispatcher {
     enum taking taking;
     int64_t rest_until_ms;
     bool newer; /* a chunk of a newer version came: this program must be upgraded */
+    bool more;  /* there may be deliveries that this turn has left */
     bool stuck; /* the breaker is open and some message has no other gateway */
     struct delivery *deliveries, *last_delivery;
     size_t messages;                       /* in memory, not done */
@@ -133,9 +137,8 @@ struct dispatcher {
         int segment, attempt;
         int64_t history_generation; /* 0: none yet */
     } last_claim;
-    int64_t claim_end_ms; /* when the last claim ended */
+    int64_t bulk_claim_end_ms; /* when bulk's last claim ended */
 
-    size_t unanswered;           /* segments in the window: asked for, or sent and not answered */
     struct message_list sending; /* claimed and not answered, the oldest first */
     int64_t quiet_until_ms;      /* throttled */
     int64_t throttles;           /* in a row */
@@ -148,7 +151,8 @@ struct dispatcher {
 };
 
 /* drain: where the driver has `kept`; outlives the dispatcher. */
-struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway, struct drain *drain);
+struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gateway *gateway,
+                                  struct drain *drain);
 struct mq_options dispatcher_broker(const struct conf *c, const char *name); /* strings of c */
 void dispatcher_free(struct dispatcher *d);
 void dispatcher_run(struct dispatcher *d); /* returns when it has been asked to end and has drained */

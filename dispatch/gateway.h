@@ -19,7 +19,8 @@
  * it is kept, and MUST tell it to send it again (or nothing) where it could not be kept; tokens whose link is
  *     gone are forgotten.
  * 11. MUST go on reading answers and reports while it sends: what the gateway has said is read before more is
- *     written. */
+ *     written.
+ * 12. MUST begin those of the instant lane first among all that it has taken and not begun. */
 #pragma once
 #include "dispatch/classify.h"
 #include "lib/conf.h"
@@ -51,6 +52,7 @@ struct gateway_item { /* one message of a request, or one segment of one */
 };
 struct gateway_request {
     int64_t claimed_mono_ms; /* when the oldest of its claims was asked for */
+    bool instant;            /* its lane */
     size_t count;
     struct gateway_item items[];
 };

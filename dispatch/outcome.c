@@ -90,7 +90,7 @@ static void reject(struct dispatcher *d, struct message *m, const char *reason, 
 
 void outcome_cannot(struct dispatcher *d, struct message *m)
 {
-    d->unanswered--;
+    d->window.used[m->delivery->lane]--;
     rate_give_back(&d->rate, 1);
     d->counters.refused++;
     reject(d, m, m->first->cannot, "its text cannot be sent in this way by this gateway");
@@ -288,7 +288,7 @@ static void answered_one(struct dispatcher *d, const struct gateway_item *item,
     const char *msg_id = a->msg_id != NULL ? a->msg_id : item->seq_id;
     const char *reason = p.reason != NULL ? p.reason : a->reason;
     list_remove(m);
-    d->unanswered--;
+    d->window.used[m->delivery->lane]--;
     store_answer(m, &p, a, msg_id, reason);
     FAULT("dispatch.answer_stored");
     carry_out(d, m, &p, a, msg_id, reason);

@@ -14,8 +14,13 @@ static void smpp_send(struct gateway *g, struct gateway_request *r)
     struct smpp_waiting *w = xcalloc(1, sizeof(*w));
     w->request = r;
     w->since_ms = clock_mono_ms();
-    *g->last = w;
-    g->last = &w->next;
+    struct smpp_waiting **at = r->instant ? g->last_instant : g->last;
+    w->next = *at;
+    *at = w;
+    if (g->last == at)
+        g->last = &w->next;
+    if (r->instant)
+        g->last_instant = &w->next;
 }
 
 static int smpp_fd(const struct gateway *g)
@@ -152,7 +157,7 @@ static int smpp_open(const struct gateway_options *opts, struct gateway **ret, c
     const char *zone = opts->conf->report.posts.format.time_zone;
     *g = (struct gateway){.opts = *opts, .conf = &opts->conf->smpp, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
     int rc = g->epoll_fd < 0 ? -errno : 0;
-    g->last = &g->first;
+    g->last = g->last_instant = &g->first;
     g->zone = zone_open(zone != NULL && *zone != '\0' ? zone : "UTC");
     if (g->conf->password != NULL && *g->conf->password != '\0')
         hide_add(&g->hide, g->conf->password);

@@ -71,7 +71,8 @@ struct gateway { /* of this driver */
     int epoll_fd;
     struct smpp_session *sessions;
     size_t count;
-    struct smpp_waiting *first, **last;
+    struct smpp_waiting *first, **last; /* those of the instant lane before all others */
+    struct smpp_waiting **last_instant;
     bool probing;
     int64_t probe_ms;
     uint64_t uses;

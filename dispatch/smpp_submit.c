@@ -236,8 +236,10 @@ static struct gateway_request *take_waiting(struct gateway *g)
     struct smpp_waiting *w = g->first;
     struct gateway_request *r = w->request;
     g->first = w->next;
-    if (g->first == NULL)
+    if (g->last == &w->next)
         g->last = &g->first;
+    if (g->last_instant == &w->next)
+        g->last_instant = &g->first;
     free(w);
     return r;
 }

@@ -165,12 +165,17 @@ static void take_chunk(struct dispatcher *d, enum lane lane, const struct mq_del
     }
 }
 
+/* Of bulk only a chunk a turn, which takes some milliseconds to read: what came for the instant lane
+ * meanwhile does not wait for all of them. */
 static void take_lane(struct dispatcher *d, enum lane lane)
 {
     struct mq_delivery in;
     while (!d->newer && mq_consumer_next(d->consumers[lane], &in)) {
         take_chunk(d, lane, &in);
         mq_delivery_deinit(&in);
+        d->more = lane == LANE_BULK;
+        if (d->more)
+            return;
     }
 }
 
@@ -268,6 +273,7 @@ void take_turn(struct dispatcher *d, int64_t now_ms)
         take_rest(d, now_ms);
     if (d->taking == TAKING_REST && (rested(d) || now_ms >= d->rest_until_ms))
         take_off(d);
+    d->more = false;
     for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
         mq_consumer_pump(d->consumers[lane], 0);
         uint64_t epoch = mq_consumer_epoch(d->consumers[lane]);

@@ -382,6 +382,7 @@ struct conf_gateway {
     char *driver;          /* "http" "smpp" "adapter" */
     int64_t rate;          /* messages a second over all its dispatchers */
     int64_t window;        /* unanswered messages over all its dispatchers */
+    char *instant_share;   /* of window and rate, kept for the instant lane: "10%" (conf_share) */
     int64_t dispatchers;   /* 1 */
     int64_t connect_timeout_ms, answer_timeout_ms;
     int64_t max_attempts;  /* 5 */

@@ -61,7 +61,18 @@ bool conf_form_share(const char *value, char message[CONF_MESSAGE_MAX])
     if (!*value || conf_share(value, &share))
         return true;
     snprintf(message, CONF_MESSAGE_MAX,
-             "expected a share such as 30%% or 0.5%%, at most 1000%% and with at most 4 places, got '%s'", value);
+             "expected a share such as 30%% or 0.5%%, at most 1000%% and with at most 4 places, got '%s'",
+             value);
+    return false;
+}
+
+bool conf_form_kept_share(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    int64_t share;
+
+    if (conf_share(value, &share) && share <= 900000)
+        return true;
+    snprintf(message, CONF_MESSAGE_MAX, "expected a share from 0%% to 90%%, such as 10%%, got '%s'", value);
     return false;
 }
 
@@ -74,7 +85,8 @@ bool conf_form_share_or_number(const char *value, char message[CONF_MESSAGE_MAX]
         (conf_share(value, &share) && share > 0 && share <= 1000000))
         return true;
     snprintf(message, CONF_MESSAGE_MAX,
-             "expected a share such as 1%%, above 0%% and at most 100%%, or a number of messages, got '%s'", value);
+             "expected a share such as 1%%, above 0%% and at most 100%%, or a number of messages, got '%s'",
+             value);
     return false;
 }
 

@@ -180,6 +180,9 @@ const struct conf_key conf_gateway_keys[] = {
     {.name = "window", .type = CONF_INT, .at = G(window), .required = true, .min = 1, .max = 10000,
      .unit = "messages",
      .help = "Messages without an answer over all its dispatchers. A crash leaves at most two windows in doubt."},
+    {.name = "instant_share", .type = CONF_STR, .at = G(instant_share), .fallback = "10%", .form = conf_form_kept_share,
+     .help = "So much of window and rate is kept for the instant lane, from `0%` to `90%`: bulk never takes it. The instant lane "
+             "goes first in any case; while it would take all, bulk keeps a tenth."},
     {.name = "dispatchers", .type = CONF_INT, .at = G(dispatchers), .fallback = "1", .min = 1, .max = 64,
      .help = "How many processes may send at a time, each with its share of rate and window; others stand by."},
     {.name = "connect_timeout", .type = CONF_DURATION, .at = G(connect_timeout_ms), .fallback = "5s", .min = 10,

@@ -844,6 +844,22 @@ def test_instant_has_places_of_its_own_in_the_window(world):
     w.check_rest()
 
 
+def test_a_flood_of_instant_ones_leaves_bulk_its_part(world):
+    w = world({"SMSCHAIN_ALPHA_WINDOW": "20", "SMSCHAIN_ALPHA_RATE": "200"})
+    w.alpha.set(answer_delay_ms=50)
+    flood, bulk = w.add(500, text="{i}: Jo Secret", lane="instant"), w.add(200, text="{i}: Jo Secret")
+    w.publish("sms.dispatch.alpha.instant", flood, per=16)
+    w.publish(ALPHA, bulk)
+    w.start()
+    w.wait_ended(700)
+    numbers = {r["number"] for r in bulk}
+    order = [s["number"] in numbers for s in sorted(w.submits(), key=lambda s: s["time_ms"])]
+    meanwhile = sum(order[:300])
+    assert 15 <= meanwhile <= 75, meanwhile  # a tenth, and what left before the flood was there
+    w.check()
+    w.check_rest()
+
+
 def test_two_processes(world):
     w = world({"SMSCHAIN_ALPHA_WINDOW": "20", "SMSCHAIN_ALPHA_RATE": "200"})
     w.alpha.set(answer_delay_ms=20)
