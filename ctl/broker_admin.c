@@ -70,7 +70,7 @@ static int put_rights(struct call *k, const char *user, const char *configure, c
     return put(k, path, body.data);
 }
 
-static int put_user(struct call *k, const struct conf_service *s, const char *read)
+static int put_user(struct call *k, const struct conf_service *s, const char *write, const char *read)
 {
     auto_free char *name = escaped(s->broker_user);
     auto_free char *path = xasprintf("/api/users/%s", name);
@@ -80,14 +80,15 @@ static int put_user(struct call *k, const struct conf_service *s, const char *re
     buf_add_json_str(&body, password, strlen(password));
     buf_add_str(&body, ",\"tags\":\"\"}");
     int code = put(k, path, body.data);
-    return code != 0 ? code : put_rights(k, s->broker_user, "^$", "^sms$", read);
+    return code != 0 ? code : put_rights(k, s->broker_user, "^$", write, read);
 }
 
 struct user {
     const struct conf_service *service;
     const char *read;
+    bool only_looks; /* how much stands in the queues needs no right at all */
 };
-#define USERS 5
+#define USERS 6
 static void users_of(const struct conf_main *m, struct user users[USERS])
 {
     users[0] = (struct user){&m->extract.service, "^sms\\.request$"};
@@ -95,6 +96,7 @@ static void users_of(const struct conf_main *m, struct user users[USERS])
     users[2] = (struct user){&m->dispatch.service, "^sms\\.dispatch\\."};
     users[3] = (struct user){&m->callback.service, "^sms\\.update\\."};
     users[4] = (struct user){&m->operator_.service, "^sms\\.dead$"};
+    users[5] = (struct user){&m->dashboard.service, "^$", true};
 }
 
 /* Has our virtual host its administrator? One that exists already keeps what was set up by hand. */
@@ -134,7 +136,7 @@ static int manage_all(const struct ctl *c, const struct user users[USERS])
     int code = put_vhost(&k);
     for (size_t i = 0; code == 0 && i < USERS; i++)
         if (users[i].service->broker_user != NULL && *users[i].service->broker_user != '\0')
-            code = put_user(&k, users[i].service, users[i].read);
+            code = put_user(&k, users[i].service, users[i].only_looks ? "^$" : "^sms$", users[i].read);
     http_client_free(k.client);
     return code;
 }
@@ -146,8 +148,9 @@ static void print_commands(const struct conf_main *m, const struct user users[US
            m->broker.vhost);
     for (size_t i = 0; i < USERS; i++)
         printf("rabbitmqctl add_user '%s'   # asks for the password\n"
-               "rabbitmqctl set_permissions -p '%s' '%s' '^$' '^sms$' '%s'\n",
-               users[i].service->broker_user, m->broker.vhost, users[i].service->broker_user, users[i].read);
+               "rabbitmqctl set_permissions -p '%s' '%s' '^$' '%s' '%s'\n",
+               users[i].service->broker_user, m->broker.vhost, users[i].service->broker_user,
+               users[i].only_looks ? "^$" : "^sms$", users[i].read);
 }
 
 static void add_queue(char (*names)[MQ_QUEUE_SIZE], const char **list, size_t *count, const char *name)

@@ -42,6 +42,7 @@ int roles_admin(struct ctl *c)
         {"smschain_dispatch", &m->dispatch.service},
         {"smschain_callback", &m->callback.service},
         {"smschain_operator", &m->operator_.service},
+        {"smschain_dashboard", &m->dashboard.service},
     };
     for (size_t i = 0; i < COUNT_OF(logins); i++) {
         const struct conf_service *s = logins[i].service;
@@ -55,6 +56,7 @@ int roles_admin(struct ctl *c)
         if (code != 0)
             return code;
     }
-    printf("roles: smschain_extract, smschain_dispatch, smschain_callback, smschain_operator may log in\n");
+    printf("roles: smschain_extract, smschain_dispatch, smschain_callback, smschain_operator, "
+           "smschain_dashboard may log in\n");
     return 0;
 }

@@ -73,6 +73,18 @@ struct conf_inbound { /* messages from phones: section "inbound" */
 };
 #define INBOUND_RULE "inbound-reply" /* the built-in rule that answers belong to */
 
+struct conf_dashboard { /* section "dashboard": the page */
+    struct conf_service service;
+    char *listen, *tls_certificate, *tls_key; /* "127.0.0.1:8086" */
+    char *metrics_listen;            /* "" : none */
+    struct str_list trusted_proxies; /* networks whose user_header and role_header are believed */
+    char *user_header, *role_header; /* role_header "" : proxies say nothing about who looks */
+    char *viewer_token, *operator_token; /* "" : nobody has that role by a token */
+    bool open_on_loopback;           /* false */
+    int64_t workers;                 /* 4 */
+    int64_t connections;             /* 500 */
+};
+
 struct conf_main {
     char *state_dir;   /* slots/, journal/, history: on a local disk, one a machine */
     char *log_format;  /* "logfmt" or "json" */
@@ -133,6 +145,7 @@ struct conf_main {
     struct {
         struct conf_service service;
     } operator_; /* section "operator": the command smschain */
+    struct conf_dashboard dashboard;
     struct conf_inbound inbound;
 };
 

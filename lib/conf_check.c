@@ -361,6 +361,19 @@ static void check_door(struct conf_checking *k)
                     "callers/NAME.yaml", caller_name);
 }
 
+static void check_dashboard(struct conf_checking *k, const struct conf_dashboard *d)
+{
+    if (!*d->tls_certificate != !*d->tls_key)
+        conf_error_at(k->report, k->file, at(k, "dashboard"),
+                      "dashboard: 'tls_certificate' and 'tls_key' belong together");
+    if (*d->role_header && d->trusted_proxies.count == 0)
+        conf_error_at(k->report, k->file, at(k, "dashboard.role_header"),
+                      "role_header: needs 'trusted_proxies': without them everybody could write it");
+    if (*d->viewer_token && strcmp(d->viewer_token, d->operator_token) == 0)
+        conf_error_at(k->report, k->file, at(k, "dashboard"),
+                      "dashboard: 'viewer_token' and 'operator_token' are the same: each role needs its own");
+}
+
 static void check_main(struct conf_checking *k)
 {
     const struct conf *c = k->conf;
@@ -372,6 +385,7 @@ static void check_main(struct conf_checking *k)
     if (!*c->main.callback.tls_certificate != !*c->main.callback.tls_key)
         conf_error_at(k->report, k->file, at(k, "callback"),
                       "callback: 'tls_certificate' and 'tls_key' belong together");
+    check_dashboard(k, &c->main.dashboard);
     if (c->main.broker.heartbeat_ms % 1000)
         conf_error_at(k->report, k->file, at(k, "broker.heartbeat"), "heartbeat: expected whole seconds");
     for (size_t i = 0; i < c->gateway_count; i++) {

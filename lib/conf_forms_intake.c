@@ -35,6 +35,19 @@ bool conf_form_secret(const char *value, char message[CONF_MESSAGE_MAX])
     return len == 0 || (len >= 8 && len <= 512) || expected(message, "8 to 512 bytes");
 }
 
+/* Of the page: whoever finds it by trying is in. */
+bool conf_form_long_token(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    size_t len = strlen(value);
+
+    return len == 0 || (len >= 16 && len <= 512) || expected(message, "16 to 512 bytes, best random ones");
+}
+
+bool conf_form_listen_or_none(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    return *value == '\0' || conf_form_listen(value, message);
+}
+
 bool conf_form_signs(const char *value, char message[CONF_MESSAGE_MAX])
 {
     return strstr(value, "{body}") != NULL ||

@@ -174,7 +174,8 @@ conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zon
     conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line, conf_form_path,
     conf_form_user, conf_form_proxy, conf_form_keyword, conf_form_network,
     conf_form_header, conf_form_secret, conf_form_signs, conf_form_absolute_or_none, conf_form_host_port,
-    conf_form_sha256, conf_form_lane;
+    conf_form_sha256, conf_form_lane,
+    conf_form_long_token, conf_form_listen_or_none;
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */

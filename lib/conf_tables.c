@@ -199,6 +199,46 @@ static const struct conf_key operator_keys[] = {
 };
 static const struct conf_table operator_table = {.keys = operator_keys};
 
+static const struct conf_key dashboard_keys[] = {
+    DATABASE_LOGIN(dashboard, "dashboard"),
+    BROKER_LOGIN(dashboard, "dashboard"),
+    {.name = "listen", .type = CONF_STR, .at = M(dashboard.listen), .fallback = "127.0.0.1:8086",
+     .form = conf_form_listen,
+     .help = "Address and port of the page."},
+    {.name = "tls_certificate", .type = CONF_STR, .at = M(dashboard.tls_certificate), .form = conf_form_absolute_or_none,
+     .help = "PEM file with the certificate and those it stands on: then `listen` speaks TLS. Without it plain HTTP, "
+             "for a TLS proxy in front."},
+    {.name = "tls_key", .type = CONF_STR, .at = M(dashboard.tls_key), .form = conf_form_absolute_or_none,
+     .help = "PEM file with its key. Both are read again at SIGHUP."},
+    {.name = "metrics_listen", .type = CONF_STR, .at = M(dashboard.metrics_listen), .form = conf_form_listen_or_none,
+     .help = "Address and port of `/metrics`, `/livez` and `/readyz`; without it none."},
+    {.name = "trusted_proxies", .type = CONF_STR_LIST, .at = M(dashboard.trusted_proxies), .max = 64,
+     .form = conf_form_network,
+     .help = "Networks of your own proxies, which let in only those who may look, and say who it is in `role_header` and "
+             "`user_header` (they must overwrite what a client has written there)."},
+    {.name = "role_header", .type = CONF_STR, .at = M(dashboard.role_header), .form = conf_form_header,
+     .help = "Where a trusted proxy writes the role: `viewer` or `operator`. Without it proxies say nothing about who "
+             "looks, and tokens count."},
+    {.name = "user_header", .type = CONF_STR, .at = M(dashboard.user_header), .form = conf_form_header,
+     .help = "Where it writes the user's name."},
+    {.name = "viewer_token", .type = CONF_STR, .at = M(dashboard.viewer_token), .secret = true,
+     .form = conf_form_long_token,
+     .help = "Whoever has this token may look; numbers are masked. Without it nobody may by a token. Best in a file: "
+             "`viewer_token_file`."},
+    {.name = "operator_token", .type = CONF_STR, .at = M(dashboard.operator_token), .secret = true,
+     .form = conf_form_long_token,
+     .help = "Whoever has this one may also see whole numbers and texts, and is asked for a reason, which is kept."},
+    {.name = "open_on_loopback", .type = CONF_BOOL, .at = M(dashboard.open_on_loopback), .fallback = "false",
+     .help = "Everybody on the machine itself is an operator, without a token. For trying it out."},
+    {.name = "workers", .type = CONF_INT, .at = M(dashboard.workers), .fallback = "4", .min = 1, .max = 64,
+     .unit = "threads",
+     .help = "How many pages are made at a time, each with a connection to the database."},
+    {.name = "connections", .type = CONF_INT, .at = M(dashboard.connections), .fallback = "500", .min = 8, .max = 65535,
+     .help = "Connections at a time; a page that somebody looks at holds one."},
+    {0},
+};
+static const struct conf_table dashboard_table = {.keys = dashboard_keys};
+
 const struct conf_key conf_main_keys[] = {
     {.name = "state_dir", .type = CONF_STR, .at = M(state_dir), .fallback = "/var/lib/smschain",
      .form = conf_form_absolute,
@@ -224,6 +264,8 @@ const struct conf_key conf_main_keys[] = {
      .help = "Messages from phones to us. How a gateway delivers them stands in its file."},
     {.name = "operator", .type = CONF_SECTION, .table = &operator_table, .owner = "operator",
      .help = "The command `smschain`."},
+    {.name = "dashboard", .type = CONF_SECTION, .table = &dashboard_table, .owner = "dashboard",
+     .help = "The service that shows the page."},
     {0},
 };
 

@@ -1,0 +1,77 @@
+/* Now: the queues, and the batching consumer that keeps the tables. */
+#include "dashboard/depths.h"
+#include "dashboard/now.h"
+#include "now_consumers.sql.h"
+
+enum { PART, LAG, WAITING, FLUSH_AT, FLUSH_MS, FLUSH_STEPS, AWAY, BROKER };
+
+static void add_queues(struct page *p)
+{
+    struct depths_now now;
+    char text[SPELL_SIZE];
+    depths_look(p->depths, &now);
+    part_begin(p, "queues");
+    buf_add_str(&p->out, "<h2>Queues</h2>\n");
+    if (now.trouble)
+        htmlf(&p->out, "<p class=\"note bad\"><span class=\"sign\" aria-hidden=\"true\">✕</span> The broker does not answer: %s</p>\n",
+              now.trouble);
+    else if (now.at_ms == 0)
+        buf_add_str(&p->out, "<p class=\"empty loading\">Asking the broker …</p>\n");
+    else
+        buf_add_str(&p->out, "<dl class=\"queues\">\n");
+    for (size_t i = 0; i < now.count && !now.trouble; i++) {
+        const struct depth *d = &now.list[i];
+        htmlf(&p->out, "<div%s><dt>%s</dt>", d->ready == 0 ? " class=\"none\"" : d->ready < 0 ? " class=\"attention\"" : "", d->queue);
+        htmlf(&p->out, "<dd>%s</dd></div>\n", d->ready < 0 ? "missing: smschain migrate" : spell_number(d->ready, text));
+    }
+    if (!now.trouble && now.at_ms != 0)
+        buf_add_str(&p->out, "</dl>\n");
+    part_end(p);
+    depths_now_deinit(&now);
+}
+
+static void add_fact(struct buf *out, const char *word, const char *text, bool bad)
+{
+    htmlf(out, "<div%s><dt>%s</dt><dd>%s</dd></div>\n", bad ? " class=\"attention\"" : "", word, text);
+}
+
+static void add_consumer(struct page *p, const struct db_result *r, int i)
+{
+    char text[SPELL_SIZE], took[SPELL_SIZE];
+    int64_t lag = db_big(r, i, LAG), at = db_big(r, i, FLUSH_AT), away = db_big(r, i, AWAY);
+    if (db_rows(r) > 1)
+        htmlf(&p->out, "<h3>%s</h3>\n", db_text(r, i, PART));
+    buf_add_str(&p->out, "<dl class=\"facts\">\n");
+    add_fact(&p->out, "lag", lag > 0 ? spell_duration(lag, text) : "none", lag > 3 * p->conf->main.callback.flush_interval_ms + 10000);
+    add_fact(&p->out, "steps waiting", spell_number(db_big(r, i, WAITING), text), false);
+    add_fact(&p->out, "last flush", at > 0 ? spell_time(at, text) : "none yet", false);
+    if (at > 0) {
+        auto_free char *size = xasprintf("%s steps in %s", spell_number(db_big(r, i, FLUSH_STEPS), text),
+                                         spell_duration(db_big(r, i, FLUSH_MS), took));
+        add_fact(&p->out, "it wrote", size, false);
+    }
+    add_fact(&p->out, "broker", db_text(r, i, BROKER), strcmp(db_text(r, i, BROKER), "connected") != 0);
+    if (away > 0)
+        add_fact(&p->out, "database away for", spell_duration(away, text), true);
+    buf_add_str(&p->out, "</dl>\n");
+}
+
+int now_inside(struct page *p)
+{
+    auto_result r = NULL;
+    int code = db_run(p->db, &sql_now_consumers, NULL, &r);
+    if (code != 0)
+        return code;
+    buf_add_str(&p->out, "<div class=\"two\">\n");
+    add_queues(p);
+    part_begin(p, "consumer");
+    buf_add_str(&p->out, "<h2>Batching consumer</h2>\n");
+    for (int i = 0; i < db_rows(r); i++)
+        add_consumer(p, r, i);
+    if (db_rows(r) == 0)
+        buf_add_str(&p->out, "<p class=\"note bad\"><span class=\"sign\" aria-hidden=\"true\">✕</span> None has said anything in the last "
+                             "minute: statuses stand still, and are kept in the queues.</p>\n");
+    part_end(p);
+    buf_add_str(&p->out, "</div>\n");
+    return 0;
+}

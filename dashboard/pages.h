@@ -1,0 +1,10 @@
+/* The functions that routes.c names, a file each (page_NAME.c). */
+#pragma once
+#include "dashboard/page.h"
+
+int page_now(struct page *p);
+int page_rules(struct page *p);
+int page_rule(struct page *p);
+int page_runs(struct page *p);
+int page_run(struct page *p);
+int page_charts(struct page *p);
