@@ -61,11 +61,13 @@ char *access_session(const struct setting *s, enum role role, int64_t until_ms)
 {
     auto_buf text = {0}, sign = {0};
     buf_addf(&text, "1.%s.%" PRId64, role_words[role], until_ms / 1000);
-    digest_add_hmac(&sign, DIGEST_SHA256, DIGEST_HEX, s->session_key, strlen(s->session_key), text.data, text.len);
+    digest_add_hmac(&sign, DIGEST_SHA256, DIGEST_HEX, s->session_key, strlen(s->session_key), text.data,
+                    text.len);
     return xasprintf("%s.%s", text.data, sign.data);
 }
 
-static enum role session_role(const struct setting *s, const char *session, int64_t now_ms, int64_t *ret_until_ms)
+static enum role session_role(const struct setting *s, const char *session, int64_t now_ms,
+                              int64_t *ret_until_ms)
 {
     char word[16];
     int64_t until_s;
@@ -100,7 +102,8 @@ void access_token(const struct setting *s, const struct address *from, const cha
         snprintf(ret->user, sizeof(ret->user), "%s token", role_words[ret->role]);
 }
 
-static bool by_token(const struct setting *s, const struct access_question *q, int64_t now_ms, struct who *ret)
+static bool by_token(const struct setting *s, const struct access_question *q, int64_t now_ms,
+                     struct who *ret)
 {
     const char *value = header(q, "Authorization");
     if (strncasecmp(value, "Bearer ", 7) != 0)
@@ -157,7 +160,8 @@ static bool names_loopback(const char *host)
 static bool by_loopback(const struct setting *s, const struct access_question *q, struct who *ret)
 {
     bool forwarded = *header(q, "X-Forwarded-For") || *header(q, "Forwarded") || *header(q, "Via");
-    if (!ours(s)->open_on_loopback || !is_loopback(&q->peer) || forwarded || !names_loopback(header(q, "Host")))
+    if (!ours(s)->open_on_loopback || !is_loopback(&q->peer) || forwarded ||
+        !names_loopback(header(q, "Host")))
         return false;
     *ret = (struct who){.role = ROLE_OPERATOR, .user = "on this machine"};
     return true;
@@ -178,7 +182,8 @@ void access_who(const struct setting *s, const struct access_question *q, int64_
 
 bool access_same_site(const struct access_question *q)
 {
-    const char *site = header(q, "Sec-Fetch-Site"), *origin = header(q, "Origin"), *host = strstr(origin, "://");
+    const char *site = header(q, "Sec-Fetch-Site"), *origin = header(q, "Origin"),
+               *host = strstr(origin, "://");
     if (*site)
         return strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
     return *origin == '\0' || (host && strcasecmp(host + 3, header(q, "Host")) == 0);

@@ -1,5 +1,5 @@
-/* Who may look: a trusted proxy's word, a session, a token, or the loopback interface where that is open. Tries of
- * tokens are counted by address. */
+/* Who may look: a trusted proxy's word, a session, a token, or the loopback interface where that is open.
+ * Tries of tokens are counted by address. */
 #pragma once
 #include "dashboard/page.h"
 #include "dashboard/setting.h"

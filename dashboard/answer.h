@@ -1,4 +1,5 @@
-/* Answers with the headers that all of them have: nothing may be loaded from elsewhere, framed, guessed or kept. */
+/* Answers with the headers that all of them have: nothing may be loaded from elsewhere, framed, guessed or
+ * kept. */
 #pragma once
 #include "dashboard/page.h"
 
@@ -12,7 +13,7 @@ struct answer {
     const void *body;
     size_t len;
     const char *location, *cookie, *retry_after, *allow, *authenticate; /* NULL: none */
-    const char *disposition; /* Content-Disposition */
+    const char *disposition;                                            /* Content-Disposition */
     bool lasts; /* may be kept for ever: its address has the version in it */
 };
 void answer(struct httpd_request *r, const struct answer *a);

@@ -120,7 +120,8 @@ void depths_look(struct depths *d, struct depths_now *ret)
     d->wanted_until_ms = clock_mono_ms() + WANTED_MS;
     if (!was)
         pthread_cond_broadcast(&d->come);
-    *ret = (struct depths_now){.count = d->now.count, .at_ms = d->now.at_ms, .trouble = xstrdup(d->now.trouble)};
+    *ret =
+        (struct depths_now){.count = d->now.count, .at_ms = d->now.at_ms, .trouble = xstrdup(d->now.trouble)};
     ret->list = xcalloc(d->now.count + 1, sizeof(*ret->list));
     if (d->now.count > 0)
         memcpy(ret->list, d->now.list, d->now.count * sizeof(*ret->list));

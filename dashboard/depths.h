@@ -1,5 +1,5 @@
-/* How much stands in the queues. A thread asks the broker, every few seconds and only while somebody wants to know,
- * so that no page waits for a broker that is away. */
+/* How much stands in the queues. A thread asks the broker, every few seconds and only while somebody wants to
+ * know, so that no page waits for a broker that is away. */
 #pragma once
 #include "lib/mq.h"
 
@@ -11,8 +11,8 @@ struct depth {
 struct depths_now {
     struct depth *list;
     size_t count;
-    int64_t at_ms;  /* 0: not asked yet */
-    char *trouble;  /* NULL: the broker has answered */
+    int64_t at_ms; /* 0: not asked yet */
+    char *trouble; /* NULL: the broker has answered */
 };
 struct depths *depths_start(void);
 void depths_stop(struct depths *d);

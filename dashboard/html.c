@@ -74,7 +74,9 @@ static void add_one(struct buf *out, const char **at, va_list *ap)
         html_text(out, va_arg(*ap, const char *));
         break;
     case 'd':
-        buf_add_i64(out, longs == 0 ? va_arg(*ap, int) : longs == 1 ? va_arg(*ap, long) : va_arg(*ap, long long));
+        buf_add_i64(out, longs == 0   ? va_arg(*ap, int)
+                         : longs == 1 ? va_arg(*ap, long)
+                                      : va_arg(*ap, long long));
         break;
     case 'u':
         buf_add_i64(out, size ? (int64_t)va_arg(*ap, size_t) : (int64_t)va_arg(*ap, unsigned));

@@ -4,8 +4,8 @@
 #include "lib/base.h"
 #include "lib/buf.h"
 
-/* Text, fit for an element and for a quoted attribute. Bytes that are not UTF-8, and characters that no page may
- * hold, become U+FFFD. */
+/* Text, fit for an element and for a quoted attribute. Bytes that are not UTF-8, and characters that no page
+ * may hold, become U+FFFD. */
 void html_text(struct buf *out, const char *s);
 /* As printf, %s escaped. Knows %s, %d, %u, %zu, %ld, %lld (so also PRId64), %.Nf and %%. */
 void htmlf(struct buf *out, const char *format, ...) printf_like(2, 3);

@@ -1,4 +1,5 @@
-/* What all pages have around them: head, navigation, foot; and the pages that stand for one that cannot be shown. */
+/* What all pages have around them: head, navigation, foot; and the pages that stand for one that cannot be
+ * shown. */
 #pragma once
 #include "dashboard/page.h"
 

@@ -11,7 +11,7 @@
 #define EVERY_MS    1000
 #define BEAT_MS     15000 /* something at least so often: proxies, and clients that have gone unseen */
 #define WRITE_MS    200
-#define WATCHED_MAX 64  /* different pages */
+#define WATCHED_MAX 64 /* different pages */
 #define LOOKERS_MAX 300
 
 struct looker {
@@ -43,7 +43,7 @@ struct live {
     bool stopping, end_all;
     struct watched *coming; /* with one looker each; the thread takes them over */
     size_t lookers;
-    struct watched *all;    /* the thread's own */
+    struct watched *all; /* the thread's own */
     struct db *db;
     struct rates *rates;
     struct depths *depths;
@@ -71,7 +71,8 @@ static char *key_of(const char *path, const struct query *q, const struct who *w
     return buf_take(&key, NULL);
 }
 
-/* All under the lock: what is begun here is ended by the thread, so none may begin once it has seen its end. */
+/* All under the lock: what is begun here is ended by the thread, so none may begin once it has seen its end.
+ */
 bool live_add(struct live *l, struct httpd_request *r, const struct route *route, char *path, char *id,
               struct query *query, const struct who *who)
 {
@@ -136,8 +137,8 @@ static void take_in(struct live *l, struct watched *fresh)
 
 /* ---- what is sent ---- */
 
-static void write_all(struct watched *w, const struct buf *changed, const struct buf *everything, int64_t now_ms,
-                      struct live *l)
+static void write_all(struct watched *w, const struct buf *changed, const struct buf *everything,
+                      int64_t now_ms, struct live *l)
 {
     for (struct looker **at = &w->lookers; *at;) {
         struct looker *k = *at;
@@ -202,9 +203,19 @@ static void look(struct live *l, struct watched *w, int64_t now_ms)
     auto_setting s = setting_get();
     auto_buf changed = {0}, everything = {0};
     struct query none = {0};
-    struct page p = {.conf = s->conf, .route = w->route, .db = l->db, .rates = l->rates, .depths = l->depths,
-                     .role = w->role, .user = w->user, .path = w->path, .id = w->id ? w->id : "", .query = &w->query,
-                     .form = &none, .now_ms = clock_wall_ms(), .status = 200};
+    struct page p = {.conf = s->conf,
+                     .route = w->route,
+                     .db = l->db,
+                     .rates = l->rates,
+                     .depths = l->depths,
+                     .role = w->role,
+                     .user = w->user,
+                     .path = w->path,
+                     .id = w->id ? w->id : "",
+                     .query = &w->query,
+                     .form = &none,
+                     .now_ms = clock_wall_ms(),
+                     .status = 200};
     int r = db_ready(l->db);
     if (r == 0)
         r = w->route->make(&p);

@@ -12,7 +12,8 @@
 #define STOP_MS     5000
 #define EXIT_CANNOT 1
 #define EXIT_CONF   2
-/* Statuses come in with flushes: a rate over less than some of them would jump between nothing and too much. */
+/* Statuses come in with flushes: a rate over less than some of them would jump between nothing and too much.
+ */
 #define RATE_FLUSHES    3
 #define RATE_WINDOW_MIN 10000
 #define RATE_WINDOW_MAX 180000
@@ -61,7 +62,8 @@ static void reload(struct service *s)
     live_end_all(s->live);
     if (server_reload(s->server, &why) < 0)
         log_error("the new certificate cannot be used, the old one stays", L_STR("error", why));
-    log_info("configuration loaded again (rules, gateways, who may look, certificate; addresses and accounts need a "
+    log_info("configuration loaded again (rules, gateways, who may look, certificate; addresses and accounts "
+             "need a "
              "restart)");
 }
 
@@ -71,8 +73,8 @@ static int64_t rate_window_ms(const struct conf_main *m)
     return MIN_OF(MAX_OF(wanted, RATE_WINDOW_MIN), RATE_WINDOW_MAX);
 }
 
-/* Nobody waits any more for what comes later: streams first, then the server, whose last questions the workers still
- * answer. */
+/* Nobody waits any more for what comes later: streams first, then the server, whose last questions the
+ * workers still answer. */
 static void stop_all(struct service *s)
 {
     live_stop(s->live);
@@ -95,11 +97,13 @@ static int serve(struct service *s)
     s->depths = depths_start();
     s->workers = workers_start(m, s->rates, s->depths);
     s->live = live_start(m, s->rates, s->depths);
-    if (server_start(&(struct server_options){.workers = s->workers, .live = s->live}, &s->server, &why) < 0) {
+    if (server_start(&(struct server_options){.workers = s->workers, .live = s->live}, &s->server, &why) <
+        0) {
         log_error("the page cannot be served", L_STR("error", why));
         result = EXIT_CANNOT;
     } else {
-        log_info("page listens", L_STR("address", m->dashboard.listen), L_INT("port", server_port(s->server)));
+        log_info("page listens", L_STR("address", m->dashboard.listen),
+                 L_INT("port", server_port(s->server)));
     }
     while (result == 0 && !stop_requested()) {
         stop_wait_ms(1000);
@@ -116,8 +120,9 @@ int main(int argc, char **argv)
     struct service s = {0};
     int result;
     stop_init();
-    s.conf_dir = conf_arguments(argc, argv, "smschain-dashboard",
-                                "Serves the page that shows where everything stands. It only reads.", &result);
+    s.conf_dir =
+        conf_arguments(argc, argv, "smschain-dashboard",
+                       "Serves the page that shows where everything stands. It only reads.", &result);
     if (!s.conf_dir)
         return result;
     conf_set_checkers(&(struct conf_checkers){.cron = cron_check, .source_driver = source_driver_check});

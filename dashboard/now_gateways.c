@@ -5,8 +5,23 @@
 #include "now_gateways.sql.h"
 
 enum {
-    GW_NAME, GW_DISPATCHERS, GW_STANDING_BY, GW_STATE, GW_BREAKER, GW_RATE, GW_LIMIT, GW_USED, GW_WINDOW, GW_OLDEST, GW_SUBMITS,
-    GW_ACCEPTED, GW_REFUSED, GW_THROTTLED, GW_DOUBT, GW_HANDED, GW_AGE
+    GW_NAME,
+    GW_DISPATCHERS,
+    GW_STANDING_BY,
+    GW_STATE,
+    GW_BREAKER,
+    GW_RATE,
+    GW_LIMIT,
+    GW_USED,
+    GW_WINDOW,
+    GW_OLDEST,
+    GW_SUBMITS,
+    GW_ACCEPTED,
+    GW_REFUSED,
+    GW_THROTTLED,
+    GW_DOUBT,
+    GW_HANDED,
+    GW_AGE
 };
 enum { DELAY_GATEWAY, DELAY_REPORTS, DELAY_P50, DELAY_P95 };
 
@@ -38,9 +53,11 @@ static void add_link(struct buf *out, const struct db_result *r, int i)
         l = &(const struct link){"", "silent", "bad", "✕"};
     else if (strcmp(db_text(r, i, GW_BREAKER), "trial") == 0)
         l = &(const struct link){"", "breaker: trying once", "attention", "▲"};
-    htmlf(out, "<span class=\"phase %s\"><span class=\"sign\" aria-hidden=\"true\">%s</span> %s</span>", l->class, l->sign, l->words);
+    htmlf(out, "<span class=\"phase %s\"><span class=\"sign\" aria-hidden=\"true\">%s</span> %s</span>",
+          l->class, l->sign, l->words);
     if (db_big(r, i, GW_DISPATCHERS) > 1)
-        htmlf(out, "<small>%s dispatchers, %s standing by</small>", db_text(r, i, GW_DISPATCHERS), db_text(r, i, GW_STANDING_BY));
+        htmlf(out, "<small>%s dispatchers, %s standing by</small>", db_text(r, i, GW_DISPATCHERS),
+              db_text(r, i, GW_STANDING_BY));
 }
 
 static void add_window(struct buf *out, int64_t used, int64_t room)
@@ -49,8 +66,9 @@ static void add_window(struct buf *out, int64_t used, int64_t room)
     htmlf(out, "<td class=\"n\" data-label=\"window\">%s", spell_number(used, number));
     htmlf(out, " <small>of %s</small>", spell_number(room, number));
     if (room > 0)
-        htmlf(out, "<svg class=\"meter\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
-                   "<rect class=\"room\" width=\"100\" height=\"4\"/><rect width=\"%.1f\" height=\"4\"/></svg>",
+        htmlf(out,
+              "<svg class=\"meter\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+              "<rect class=\"room\" width=\"100\" height=\"4\"/><rect width=\"%.1f\" height=\"4\"/></svg>",
               100.0 * (double)MIN_OF(used, room) / (double)room);
     buf_add_str(out, "</td>");
 }
@@ -70,12 +88,16 @@ static void add_delay(struct buf *out, const struct db_result *delays, const cha
 }
 
 /* What it refused in the last while; since the dispatcher's start in the small print. */
-static void add_count(struct page *p, const char *label, const char *kind, int64_t id, int64_t total, bool alarms)
+static void add_count(struct page *p, const char *label, const char *kind, int64_t id, int64_t total,
+                      bool alarms)
 {
     char text[SPELL_SIZE];
     double rate = rates_note(p->rates, kind, id, total, p->now_ms);
-    htmlf(&p->out, "<td class=\"n%s\" data-label=\"%s\">%s", total == 0 ? " none" : alarms ? " attention" : "", label,
-          spell_number(total, text));
+    htmlf(&p->out, "<td class=\"n%s\" data-label=\"%s\">%s",
+          total == 0 ? " none"
+          : alarms   ? " attention"
+                     : "",
+          label, spell_number(total, text));
     if (rate > 0)
         htmlf(&p->out, " <small>%s</small>", spell_rate(rate, text));
     buf_add_str(&p->out, "</td>");
@@ -96,10 +118,12 @@ static void add_gateway(struct page *p, const struct db_result *r, int i, const 
     int64_t id = number_of(name), oldest = db_big(r, i, GW_OLDEST);
     htmlf(&p->out, "<tr><th scope=\"row\">%s</th><td data-label=\"link\">", name);
     add_link(&p->out, r, i);
-    htmlf(&p->out, "</td><td class=\"n\" data-label=\"rate\">%s", spell_rate((double)db_big(r, i, GW_RATE), text));
+    htmlf(&p->out, "</td><td class=\"n\" data-label=\"rate\">%s",
+          spell_rate((double)db_big(r, i, GW_RATE), text));
     htmlf(&p->out, " <small>of %s</small></td>", spell_rate((double)db_big(r, i, GW_LIMIT), text));
     add_window(&p->out, db_big(r, i, GW_USED), db_big(r, i, GW_WINDOW));
-    htmlf(&p->out, "<td class=\"n\" data-label=\"oldest unanswered\">%s</td>", oldest > 0 ? spell_duration(oldest, text) : "–");
+    htmlf(&p->out, "<td class=\"n\" data-label=\"oldest unanswered\">%s</td>",
+          oldest > 0 ? spell_duration(oldest, text) : "–");
     add_delay(&p->out, delays, name);
     add_count(p, "accepted", "accepted", id, db_big(r, i, GW_ACCEPTED), false);
     add_count(p, "refused", "refused", id, db_big(r, i, GW_REFUSED), false);
@@ -110,9 +134,10 @@ static void add_gateway(struct page *p, const struct db_result *r, int i, const 
 
 int now_gateways(struct page *p)
 {
-    static const char *const heads[] = {"Window",  "Oldest unanswered", "Accept to report", "Accepted", "Refused",
-                                        "Throttled", "In doubt"};
-    auto_result gateways = NULL, delays = NULL;
+    static const char *const heads[] = {"Window",  "Oldest unanswered", "Accept to report", "Accepted",
+                                        "Refused", "Throttled",         "In doubt"};
+    auto_result gateways = NULL;
+    auto_result delays = NULL;
     int r = db_run(p->db, &sql_now_gateways, NULL, &gateways);
     if (r == 0)
         r = db_run(p->db, &sql_now_delays, NULL, &delays);
@@ -123,7 +148,8 @@ int now_gateways(struct page *p)
     if (db_rows(gateways) == 0)
         buf_add_str(&p->out, "<p class=\"empty\">No dispatcher has said anything in the last minute.</p>\n");
     else
-        buf_add_str(&p->out, "<div class=\"wide\"><table class=\"stack\"><thead><tr><th scope=\"col\">Gateway</th><th scope=\"col\">Link</th>"
+        buf_add_str(&p->out, "<div class=\"wide\"><table class=\"stack\"><thead><tr><th "
+                             "scope=\"col\">Gateway</th><th scope=\"col\">Link</th>"
                              "<th scope=\"col\" class=\"n\">Rate</th>");
     for (size_t i = 0; i < COUNT_OF(heads) && db_rows(gateways) > 0; i++)
         htmlf(&p->out, "<th scope=\"col\" class=\"n\">%s</th>", heads[i]);
@@ -132,7 +158,9 @@ int now_gateways(struct page *p)
     for (int i = 0; i < db_rows(gateways); i++)
         add_gateway(p, gateways, i, delays);
     if (db_rows(gateways) > 0)
-        buf_add_str(&p->out, "</tbody></table></div>\n<p class=\"hint\">Counts are since each dispatcher's start.</p>\n");
+        buf_add_str(
+            &p->out,
+            "</tbody></table></div>\n<p class=\"hint\">Counts are since each dispatcher's start.</p>\n");
     part_end(p);
     return 0;
 }

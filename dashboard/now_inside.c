@@ -13,7 +13,9 @@ static void add_queues(struct page *p)
     part_begin(p, "queues");
     buf_add_str(&p->out, "<h2>Queues</h2>\n");
     if (now.trouble)
-        htmlf(&p->out, "<p class=\"note bad\"><span class=\"sign\" aria-hidden=\"true\">✕</span> The broker does not answer: %s</p>\n",
+        htmlf(&p->out,
+              "<p class=\"note bad\"><span class=\"sign\" aria-hidden=\"true\">✕</span> The broker does not "
+              "answer: %s</p>\n",
               now.trouble);
     else if (now.at_ms == 0)
         buf_add_str(&p->out, "<p class=\"empty loading\">Asking the broker …</p>\n");
@@ -21,8 +23,13 @@ static void add_queues(struct page *p)
         buf_add_str(&p->out, "<dl class=\"queues\">\n");
     for (size_t i = 0; i < now.count && !now.trouble; i++) {
         const struct depth *d = &now.list[i];
-        htmlf(&p->out, "<div%s><dt>%s</dt>", d->ready == 0 ? " class=\"none\"" : d->ready < 0 ? " class=\"attention\"" : "", d->queue);
-        htmlf(&p->out, "<dd>%s</dd></div>\n", d->ready < 0 ? "missing: smschain migrate" : spell_number(d->ready, text));
+        htmlf(&p->out, "<div class=\"%s\"><dt>%s</dt>",
+              d->ready == 0  ? "none"
+              : d->ready < 0 ? "attention"
+                             : "some",
+              d->queue);
+        htmlf(&p->out, "<dd>%s</dd></div>\n",
+              d->ready < 0 ? "missing: smschain migrate" : spell_number(d->ready, text));
     }
     if (!now.trouble && now.at_ms != 0)
         buf_add_str(&p->out, "</dl>\n");
@@ -32,7 +39,7 @@ static void add_queues(struct page *p)
 
 static void add_fact(struct buf *out, const char *word, const char *text, bool bad)
 {
-    htmlf(out, "<div%s><dt>%s</dt><dd>%s</dd></div>\n", bad ? " class=\"attention\"" : "", word, text);
+    htmlf(out, "<div class=\"%s\"><dt>%s</dt><dd>%s</dd></div>\n", bad ? "attention" : "fine", word, text);
 }
 
 static void add_consumer(struct page *p, const struct db_result *r, int i)
@@ -42,7 +49,8 @@ static void add_consumer(struct page *p, const struct db_result *r, int i)
     if (db_rows(r) > 1)
         htmlf(&p->out, "<h3>%s</h3>\n", db_text(r, i, PART));
     buf_add_str(&p->out, "<dl class=\"facts\">\n");
-    add_fact(&p->out, "lag", lag > 0 ? spell_duration(lag, text) : "none", lag > 3 * p->conf->main.callback.flush_interval_ms + 10000);
+    add_fact(&p->out, "lag", lag > 0 ? spell_duration(lag, text) : "none",
+             lag > 3 * p->conf->main.callback.flush_interval_ms + 10000);
     add_fact(&p->out, "steps waiting", spell_number(db_big(r, i, WAITING), text), false);
     add_fact(&p->out, "last flush", at > 0 ? spell_time(at, text) : "none yet", false);
     if (at > 0) {
@@ -69,7 +77,8 @@ int now_inside(struct page *p)
     for (int i = 0; i < db_rows(r); i++)
         add_consumer(p, r, i);
     if (db_rows(r) == 0)
-        buf_add_str(&p->out, "<p class=\"note bad\"><span class=\"sign\" aria-hidden=\"true\">✕</span> None has said anything in the last "
+        buf_add_str(&p->out, "<p class=\"note bad\"><span class=\"sign\" aria-hidden=\"true\">✕</span> None "
+                             "has said anything in the last "
                              "minute: statuses stand still, and are kept in the queues.</p>\n");
     part_end(p);
     buf_add_str(&p->out, "</div>\n");

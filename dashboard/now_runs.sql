@@ -1,6 +1,6 @@
 -- Runs of the last day and all that are still open or held, newest first; those of tests and heartbeats are nobody's campaign.
 SELECT r.id, u.name, r.scheduled_at, r.state, r.why, r.origin, r.publish, r.pass_complete, r.rows_read, r.rows_gone, r.rows_new,
-       r.rows_duplicate, r.rows_invalid, r.rows_suppressed, r.started_at, r.ended_at, r.wave, r.wave_first, r.wave_due_at,
+       r.rows_duplicate, r.rows_invalid, r.rows_suppressed, r.rows_seen, r.started_at, r.ended_at, r.wave, r.wave_first, r.wave_due_at,
        r.wave_wait_ms IS NOT NULL AND r.wave = 1
 FROM (
   (SELECT id FROM run WHERE state = 'held' ORDER BY id DESC LIMIT 10)

@@ -1,13 +1,14 @@
-/* A page: a row of `routes` (routes.c) and a function that writes what stands between the page's head and its foot.
+/* A page: a row of `routes` (routes.c) and a function that writes what stands between the page's head and its
+ * foot.
  *
  * MUSTs of such a function (struct route.make):
  * 1. It asks the database by p->db only, read only, with bounded statements (docs/dashboard.md, "Speed").
- * 2. It gives back the code of a statement that failed, unchanged: then an error page is shown, what was written is
- *    thrown away.
+ * 2. It gives back the code of a statement that failed, unchanged: then an error page is shown, what was
+ * written is thrown away.
  * 3. Whatever comes from outside is written by %s of htmlf or by html_text.
- * 4. What changes while one looks at it stands between part_begin and part_end, if the route is `live`: the sampler
- *    calls the same function every second and sends the parts that have changed (live.h). So it keeps nothing
- *    between two calls. */
+ * 4. What changes while one looks at it stands between part_begin and part_end, if the route is `live`: the
+ * sampler calls the same function every second and sends the parts that have changed (live.h). So it keeps
+ * nothing between two calls. */
 #pragma once
 #include "dashboard/html.h"
 #include "dashboard/query.h"
@@ -23,9 +24,9 @@ struct rates;
 struct depths;
 struct page;
 struct route {
-    const char *method;   /* "GET", "POST" */
-    const char *path;     /* "/runs/" followed by one `*`: page.id is what stands in its place, decoded */
-    const char *nav;      /* the entry of the navigation that it belongs to; NULL: none */
+    const char *method; /* "GET", "POST" */
+    const char *path;   /* "/runs/" followed by one `*`: page.id is what stands in its place, decoded */
+    const char *nav;    /* the entry of the navigation that it belongs to; NULL: none */
     enum role least;
     bool live;
     int (*make)(struct page *p);
@@ -40,17 +41,17 @@ struct page {
     struct rates *rates;
     struct depths *depths;
     enum role role;
-    const char *user;            /* who looks, as the proxy or the token says; "" : nobody said */
-    const char *path;            /* "/runs/12" */
-    const char *id;              /* "12"; "" */
-    const struct query *query;   /* what stands behind the ? */
-    const struct query *form;    /* of a POST */
+    const char *user;              /* who looks, as the proxy or the token says; "" : nobody said */
+    const char *path;              /* "/runs/12" */
+    const char *id;                /* "12"; "" */
+    const struct query *query;     /* what stands behind the ? */
+    const struct query *form;      /* of a POST */
     struct httpd_request *request; /* NULL: the sampler's look at a live page */
-    int64_t now_ms;              /* one for the whole page */
-    struct buf out;              /* what the function writes */
-    char *title;                 /* page_title */
-    unsigned status;             /* 200 */
-    bool answered;               /* the function has answered by itself (a stream, a redirection): nothing more is done */
+    int64_t now_ms;                /* one for the whole page */
+    struct buf out;                /* what the function writes */
+    char *title;                   /* page_title */
+    unsigned status;               /* 200 */
+    bool answered; /* the function has answered by itself (a stream, a redirection): nothing more is done */
     struct part {
         char id[48];
         size_t from, to; /* in out, with its own element */

@@ -3,33 +3,18 @@
 #include "dashboard/now.h"
 #include "dashboard/pages.h"
 #include "dashboard/rates.h"
-#include "dashboard/runs.h"
-#include "extract/balance.h"
+#include "dashboard/run_list.h"
 #include "now_runs.sql.h"
 
 #include <inttypes.h>
 
-enum {
-    RUN_ID, RUN_RULE, RUN_SCHEDULED, RUN_STATE, RUN_WHY, RUN_ORIGIN, RUN_PUBLISH, RUN_COMPLETE, RUN_ROWS, RUN_GONE, RUN_NEW,
-    RUN_DUPLICATE, RUN_INVALID, RUN_SUPPRESSED, RUN_STARTED, RUN_ENDED, RUN_WAVE, RUN_WAVE_FIRST, RUN_WAVE_DUE, RUN_IN_WAVES
-};
-
-static struct run_stand stand_of(const struct db_result *r, int i)
-{
-    struct balance b = {.rows = db_big(r, i, RUN_ROWS), .gone = db_big(r, i, RUN_GONE), .new_ = db_big(r, i, RUN_NEW),
-                        .duplicate = db_big(r, i, RUN_DUPLICATE), .invalid = db_big(r, i, RUN_INVALID),
-                        .suppressed = db_big(r, i, RUN_SUPPRESSED)};
-    return (struct run_stand){.state = db_text(r, i, RUN_STATE),
-                              .publish = db_bool(r, i, RUN_PUBLISH),
-                              .complete = db_bool(r, i, RUN_COMPLETE),
-                              .balance_holds = balance_holds(&b),
-                              .messages = db_big(r, i, RUN_NEW)};
-}
+enum { RUN_WAVE = RUN_COLUMNS, RUN_WAVE_FIRST, RUN_WAVE_DUE, RUN_IN_WAVES };
 
 static void add_figure(struct buf *out, const char *class, const char *word, int64_t n)
 {
     char number[SPELL_SIZE];
-    htmlf(out, "<div class=\"%s%s\"><dt>%s</dt><dd>%s</dd></div>", class, n == 0 ? " none" : "", word, spell_number(n, number));
+    htmlf(out, "<div class=\"%s%s\"><dt>%s</dt><dd>%s</dd></div>", class, n == 0 ? " none" : "", word,
+          spell_number(n, number));
 }
 
 /* Rate and what is left of it: by what leaves while something waits to leave, else by what arrives. */
@@ -46,10 +31,12 @@ static void add_pace(struct page *p, const struct db_result *r, int i, const str
         htmlf(&p->out, "<span>mean <b>%s</b></span> ",
               spell_rate((double)run_submitted(c) * 1000 / (double)(c->changed_ms - started), text));
     if (now > 0 && left > 0)
-        htmlf(&p->out, "<span>about <b>%s</b> left</span> ", spell_duration((int64_t)((double)left * 1000 / now), text));
+        htmlf(&p->out, "<span>about <b>%s</b> left</span> ",
+              spell_duration((int64_t)((double)left * 1000 / now), text));
     else if (waiting > 0 && db_bool(r, i, RUN_PUBLISH))
         buf_add_str(&p->out, "<span>time left not known yet</span> ");
-    htmlf(&p->out, "<span>since <time>%s</time></span></p>\n", spell_time(started ? started : db_time_ms(r, i, RUN_SCHEDULED), text));
+    htmlf(&p->out, "<span>since <time>%s</time></span></p>\n",
+          spell_time(started ? started : db_time_ms(r, i, RUN_SCHEDULED), text));
 }
 
 static void add_notes(struct page *p, const struct db_result *r, int i)
@@ -57,23 +44,29 @@ static void add_notes(struct page *p, const struct db_result *r, int i)
     char text[SPELL_SIZE];
     const char *state = db_text(r, i, RUN_STATE);
     if (strcmp(state, "held") == 0)
-        htmlf(&p->out, "<p class=\"note attention\">%s. <code>smschain release %s</code> lets it go, <code>smschain cancel %s</code> "
-                       "ends it.</p>\n", db_text(r, i, RUN_WHY), db_text(r, i, RUN_ID), db_text(r, i, RUN_ID));
+        htmlf(&p->out,
+              "<p class=\"note attention\">%s. <code>smschain release %s</code> lets it go, <code>smschain "
+              "cancel %s</code> "
+              "ends it.</p>\n",
+              db_text(r, i, RUN_WHY), db_text(r, i, RUN_ID), db_text(r, i, RUN_ID));
     else if (*db_text(r, i, RUN_WHY) && strcmp(state, "read") != 0)
         htmlf(&p->out, "<p class=\"note\">%s</p>\n", db_text(r, i, RUN_WHY));
     if (db_bool(r, i, RUN_IN_WAVES) && strcmp(state, "read") == 0)
-        htmlf(&p->out, "<p class=\"note\">First wave: %s messages; the rest is decided about %s.</p>\n", db_text(r, i, RUN_WAVE_FIRST),
-              db_is_null(r, i, RUN_WAVE_DUE) ? "when they have left" : spell_time(db_time_ms(r, i, RUN_WAVE_DUE), text));
+        htmlf(&p->out, "<p class=\"note\">First wave: %s messages; the rest is decided about %s.</p>\n",
+              db_text(r, i, RUN_WAVE_FIRST),
+              db_is_null(r, i, RUN_WAVE_DUE) ? "when they have left"
+                                             : spell_time(db_time_ms(r, i, RUN_WAVE_DUE), text));
 }
 
 static void add_card(struct page *p, const struct db_result *r, int i, const struct run_counts *c)
 {
-    struct run_stand s = stand_of(r, i);
+    struct run_stand s = run_stand_of(r, i);
     enum phase phase;
     const char *words = run_phase(&s, c, &phase);
     buf_add_str(&p->out, "<article class=\"card run\">\n<header><h3>");
     html_link(&p->out, "/rules/", db_text(r, i, RUN_RULE), db_text(r, i, RUN_RULE));
-    htmlf(&p->out, " <a class=\"id\" href=\"/runs/%s\">run %s</a></h3>", db_text(r, i, RUN_ID), db_text(r, i, RUN_ID));
+    htmlf(&p->out, " <a class=\"id\" href=\"/runs/%s\">run %s</a></h3>", db_text(r, i, RUN_ID),
+          db_text(r, i, RUN_ID));
     add_phase(&p->out, words, phase);
     buf_add_str(&p->out, "</header>\n");
     add_bar(&p->out, c, s.messages);
@@ -91,31 +84,19 @@ static void add_card(struct page *p, const struct db_result *r, int i, const str
     buf_add_str(&p->out, "</article>\n");
 }
 
-static void add_row(struct page *p, const struct db_result *r, int i, const struct run_counts *c)
-{
-    char text[SPELL_SIZE];
-    struct run_stand s = stand_of(r, i);
-    enum phase phase;
-    const char *words = run_phase(&s, c, &phase);
-    htmlf(&p->out, "<tr><th scope=\"row\"><a class=\"id\" href=\"/runs/%s\">run %s</a> ", db_text(r, i, RUN_ID), db_text(r, i, RUN_ID));
-    html_link(&p->out, "/rules/", db_text(r, i, RUN_RULE), db_text(r, i, RUN_RULE));
-    htmlf(&p->out, "</th><td data-label=\"since\"><time>%s</time></td><td data-label=\"state\">",
-          spell_time(db_time_ms(r, i, RUN_SCHEDULED), text));
-    add_phase(&p->out, words, phase);
-    htmlf(&p->out, "</td><td class=\"n\" data-label=\"new\">%s</td>", spell_number(s.messages, text));
-    htmlf(&p->out, "<td class=\"n\" data-label=\"delivered\">%s</td>", spell_number(c->bucket[BUCKET_DELIVERED], text));
-    htmlf(&p->out, "<td class=\"n\" data-label=\"share\">%s</td>", spell_share(c->bucket[BUCKET_DELIVERED], s.messages, text));
-    htmlf(&p->out, "<td class=\"n\" data-label=\"undelivered\">%s</td>", spell_number(c->bucket[BUCKET_UNDELIVERED], text));
-    htmlf(&p->out, "<td class=\"n\" data-label=\"in doubt\">%s</td></tr>\n", spell_number(c->bucket[BUCKET_IN_DOUBT], text));
-}
-
 /* Those at work have a card, the others a line. */
 static bool is_at_work(const struct db_result *r, int i, const struct run_counts *c)
 {
-    struct run_stand s = stand_of(r, i);
     enum phase phase;
-    (void)run_phase(&s, c, &phase);
-    return phase == PHASE_WORKS || phase == PHASE_BAD || strcmp(s.state, "held") == 0 || strcmp(s.state, "new") == 0;
+    const char *state = db_text(r, i, RUN_STATE);
+    (void)run_phase_of(r, i, c, &phase);
+    return phase == PHASE_WORKS || phase == PHASE_BAD || strcmp(state, "held") == 0 ||
+           strcmp(state, "new") == 0;
+}
+
+static bool is_earlier(const struct db_result *r, int i, const struct run_counts *c)
+{
+    return !is_at_work(r, i, c);
 }
 
 static void add_at_work(struct page *p, const struct db_result *r, const struct run_counts *c)
@@ -131,27 +112,18 @@ static void add_at_work(struct page *p, const struct db_result *r, const struct 
     }
     buf_add_str(&p->out, "</div>\n");
     if (shown == 0)
-        buf_add_str(&p->out, "<p class=\"empty\">No run is at work. The <a href=\"/rules\">rules</a> tell when the next one fires; "
+        buf_add_str(&p->out, "<p class=\"empty\">No run is at work. The <a href=\"/rules\">rules</a> tell "
+                             "when the next one fires; "
                              "<code>smschain run RULE</code> fires one now.</p>\n");
     part_end(p);
 }
 
 static void add_earlier(struct page *p, const struct db_result *r, const struct run_counts *c)
 {
-    int shown = 0;
     part_begin(p, "earlier");
-    buf_add_str(&p->out, "<h2>Earlier today</h2>\n<div class=\"wide\"><table class=\"stack\"><thead><tr><th scope=\"col\">Run</th>"
-                         "<th scope=\"col\">Scheduled</th><th scope=\"col\">State</th><th scope=\"col\" class=\"n\">New</th>"
-                         "<th scope=\"col\" class=\"n\">Delivered</th><th scope=\"col\" class=\"n\">Share</th>"
-                         "<th scope=\"col\" class=\"n\">Undelivered</th><th scope=\"col\" class=\"n\">In doubt</th></tr></thead><tbody>\n");
-    for (int i = 0; i < db_rows(r); i++) {
-        if (!is_at_work(r, i, &c[i])) {
-            add_row(p, r, i, &c[i]);
-            shown++;
-        }
-    }
-    buf_add_str(&p->out, shown > 0 ? "</tbody></table></div>\n"
-                                   : "</tbody></table></div>\n<p class=\"empty\">Nothing has ended in the last 24 hours.</p>\n");
+    buf_add_str(&p->out, "<h2>Earlier today</h2>\n");
+    if (run_table(p, r, c, true, is_earlier) == 0)
+        buf_add_str(&p->out, "<p class=\"empty\">Nothing has ended in the last 24 hours.</p>\n");
     buf_add_str(&p->out, "<p class=\"more\"><a href=\"/runs\">All runs</a></p>\n");
     part_end(p);
 }

@@ -78,7 +78,8 @@ bool query_has(const struct query *q, const char *name)
     return *query_get(q, name) != '\0';
 }
 
-bool query_number(const struct query *q, const char *name, int64_t fallback, int64_t min, int64_t max, int64_t *ret)
+bool query_number(const struct query *q, const char *name, int64_t fallback, int64_t min, int64_t max,
+                  int64_t *ret)
 {
     const char *text = query_get(q, name);
     char *end;

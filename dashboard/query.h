@@ -16,6 +16,7 @@ void query_deinit(struct query *q);
 const char *query_get(const struct query *q, const char *name); /* the first one; "" if there is none */
 bool query_has(const struct query *q, const char *name);
 /* A whole number of the given range; fallback where there is none. False: it is none, or out of the range. */
-bool query_number(const struct query *q, const char *name, int64_t fallback, int64_t min, int64_t max, int64_t *ret);
+bool query_number(const struct query *q, const char *name, int64_t fallback, int64_t min, int64_t max,
+                  int64_t *ret);
 /* One piece of an address, decoded. NULL: it can be none. */
 char *query_decode(const char *text, size_t len, bool form);

@@ -59,7 +59,7 @@ double rates_note(struct rates *r, const char *kind, int64_t id, int64_t value, 
     c->asked_ms = now_ms;
     size_t newest = (c->next + SAMPLES - 1) % SAMPLES;
     if (c->count > 0 && (value < c->samples[newest].value || now_ms < c->samples[newest].at_ms))
-        c->count = 0; /* counted anew, or the clock was set back */
+        c->count = 0;                       /* counted anew, or the clock was set back */
     for (size_t i = c->count; i > 0; i--) { /* from the oldest that the window has */
         size_t at = (c->next + SAMPLES - i) % SAMPLES;
         int64_t passed = now_ms - c->samples[at].at_ms;

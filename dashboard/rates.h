@@ -1,5 +1,6 @@
-/* How fast counters grow: whoever makes a page says what a counter stands at, and is told its rate. Bounded: of more
- * counters than there is room for, the one that nobody has asked about for longest is forgotten. One lock inside. */
+/* How fast counters grow: whoever makes a page says what a counter stands at, and is told its rate. Bounded:
+ * of more counters than there is room for, the one that nobody has asked about for longest is forgotten. One
+ * lock inside. */
 #pragma once
 #include "lib/base.h"
 

@@ -3,10 +3,14 @@
 #include "run_states.sql.h"
 
 const struct bucket_look bucket_looks[BUCKETS] = {
-    [BUCKET_DELIVERED] = {"delivered", "delivered", "✓"},   [BUCKET_UNDELIVERED] = {"undelivered", "undelivered", "✕"},
-    [BUCKET_UNKNOWN] = {"unknown", "unknown", "∅"},         [BUCKET_IN_DOUBT] = {"in doubt", "in-doubt", "?"},
-    [BUCKET_ACCEPTED] = {"accepted", "accepted", "◑"},      [BUCKET_SUBMITTED] = {"submitted", "submitted", "↗"},
-    [BUCKET_NOT_SENT] = {"not sent", "not-sent", "⊘"},      [BUCKET_QUEUED] = {"queued", "queued", "…"},
+    [BUCKET_DELIVERED] = {"delivered", "delivered", "✓"},
+    [BUCKET_UNDELIVERED] = {"undelivered", "undelivered", "✕"},
+    [BUCKET_UNKNOWN] = {"unknown", "unknown", "∅"},
+    [BUCKET_IN_DOUBT] = {"in doubt", "in-doubt", "?"},
+    [BUCKET_ACCEPTED] = {"accepted", "accepted", "◑"},
+    [BUCKET_SUBMITTED] = {"submitted", "submitted", "↗"},
+    [BUCKET_NOT_SENT] = {"not sent", "not-sent", "⊘"},
+    [BUCKET_QUEUED] = {"queued", "queued", "…"},
 };
 
 enum bucket bucket_of(int state)
@@ -50,7 +54,8 @@ void run_counts_close(struct run_counts *c, int64_t messages)
     c->bucket[BUCKET_QUEUED] = messages - c->told;
 }
 
-int run_counts_read(struct page *p, const struct db_result *r, int id_column, int new_column, struct run_counts **ret)
+int run_counts_read(struct page *p, const struct db_result *r, int id_column, int new_column,
+                    struct run_counts **ret)
 {
     size_t n = (size_t)db_rows(r);
     auto_free int64_t *ids = xcalloc(n + 1, sizeof(*ids));
@@ -66,7 +71,8 @@ int run_counts_read(struct page *p, const struct db_result *r, int id_column, in
     for (int k = 0; k < db_rows(states); k++)
         for (size_t i = 0; i < n; i++)
             if (ids[i] == db_big(states, k, 0))
-                run_counts_add(&(*ret)[i], (int)db_big(states, k, 1), db_big(states, k, 2), db_time_ms(states, k, 3));
+                run_counts_add(&(*ret)[i], (int)db_big(states, k, 1), db_big(states, k, 2),
+                               db_time_ms(states, k, 3));
     for (size_t i = 0; i < n; i++)
         run_counts_close(&(*ret)[i], db_big(r, (int)i, new_column));
     return 0;
@@ -131,8 +137,8 @@ void add_phase(struct buf *out, const char *words, enum phase phase)
                                            [PHASE_DONE] = {"done", "✓"},
                                            [PHASE_ATTENTION] = {"attention", "▲"},
                                            [PHASE_BAD] = {"bad", "✕"}};
-    htmlf(out, "<span class=\"phase %s\"><span class=\"sign\" aria-hidden=\"true\">%s</span> %s</span>", looks[phase][0],
-          looks[phase][1], words);
+    htmlf(out, "<span class=\"phase %s\"><span class=\"sign\" aria-hidden=\"true\">%s</span> %s</span>",
+          looks[phase][0], looks[phase][1], words);
 }
 
 void add_state(struct buf *out, int state)
@@ -142,8 +148,8 @@ void add_state(struct buf *out, int state)
     for (char *c = word; c && *c; c++)
         if (*c == '_')
             *c = ' ';
-    htmlf(out, "<span class=\"state %s\"><span class=\"sign\" aria-hidden=\"true\">%s</span> %s</span>", look->class, look->sign,
-          word ? word : "?");
+    htmlf(out, "<span class=\"state %s\"><span class=\"sign\" aria-hidden=\"true\">%s</span> %s</span>",
+          look->class, look->sign, word ? word : "?");
 }
 
 #define BAR_WIDTH 1000.0
@@ -152,7 +158,9 @@ void add_bar(struct buf *out, const struct run_counts *c, int64_t messages)
 {
     char number[SPELL_SIZE];
     double x = 0;
-    buf_add_str(out, "<svg class=\"bar\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"");
+    buf_add_str(
+        out,
+        "<svg class=\"bar\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"");
     bool any = false;
     for (int b = 0; b < BUCKETS; b++) {
         if (c->bucket[b] > 0)
@@ -163,7 +171,8 @@ void add_bar(struct buf *out, const struct run_counts *c, int64_t messages)
     for (int b = 0; b < BUCKETS && messages > 0; b++) {
         double width = BAR_WIDTH * (double)MAX_OF(c->bucket[b], 0) / (double)messages;
         if (width > 0)
-            htmlf(out, "<rect class=\"%s\" x=\"%.2f\" width=\"%.2f\" height=\"10\"/>", bucket_looks[b].class, x, width);
+            htmlf(out, "<rect class=\"%s\" x=\"%.2f\" width=\"%.2f\" height=\"10\"/>", bucket_looks[b].class,
+                  x, width);
         x += width;
     }
     buf_add_str(out, "</svg>");

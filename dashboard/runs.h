@@ -1,5 +1,5 @@
-/* What a run is in figures and words: its messages by state, where it stands, its balance. Shared by the pages that
- * show runs; the words and the sums are pure. */
+/* What a run is in figures and words: its messages by state, where it stands, its balance. Shared by the
+ * pages that show runs; the words and the sums are pure. */
 #pragma once
 #include "dashboard/page.h"
 #include "lib/state.h"
@@ -23,11 +23,12 @@ enum bucket bucket_of(int state);
 
 struct run_counts {
     int64_t by_state[STATE_DELIVERED + 1]; /* by enum state; queued is not among them */
-    int64_t bucket[BUCKETS];               /* with queued, once run_counts_close has been told of all messages */
+    int64_t bucket[BUCKETS]; /* with queued, once run_counts_close has been told of all messages */
     int64_t told, partial;
     int64_t changed_ms; /* 0: nothing was told yet */
 };
-void run_counts_add(struct run_counts *c, int state, int64_t count, int64_t changed_ms); /* -1: failed in part */
+void run_counts_add(struct run_counts *c, int state, int64_t count,
+                    int64_t changed_ms); /* -1: failed in part */
 void run_counts_close(struct run_counts *c, int64_t messages);
 /* One of `count` for each of ids, which are the run's column `id_column` of r. */
 int must_check run_counts_read(struct page *p, const struct db_result *r, int id_column, int new_column,

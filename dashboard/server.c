@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define REQUEST_MS 30000
-#define BODY_BYTES 16384
+#define REQUEST_MS  30000
+#define BODY_BYTES  16384
 #define PER_ADDRESS 100
 
 struct server {
@@ -25,10 +25,8 @@ static const char *header_of(const void *arg, const char *name)
 
 static struct access_question question_of(const struct httpd_request *r)
 {
-    return (struct access_question){.peer = *httpd_peer(r),
-                                    .header = header_of,
-                                    .arg = r,
-                                    .session = httpd_cookie(r, SESSION_COOKIE)};
+    return (struct access_question){
+        .peer = *httpd_peer(r), .header = header_of, .arg = r, .session = httpd_cookie(r, SESSION_COOKIE)};
 }
 
 static bool is_post(const struct httpd_request *r)
@@ -38,11 +36,15 @@ static bool is_post(const struct httpd_request *r)
 
 /* ---- answers without a page ---- */
 
-static void say_plain(struct httpd_request *r, unsigned status, const char *title, const char *text, const char *allow)
+static void say_plain(struct httpd_request *r, unsigned status, const char *title, const char *text,
+                      const char *allow)
 {
     auto_buf body = {0};
     layout_plain(&body, title, text);
-    answer(r, &(struct answer){.status = status, .body = body.data, .len = body.len, .allow = allow,
+    answer(r, &(struct answer){.status = status,
+                               .body = body.data,
+                               .len = body.len,
+                               .allow = allow,
                                .retry_after = status == 503 ? "5" : NULL});
 }
 
@@ -77,7 +79,10 @@ static void serve_file(struct httpd_request *r, const char *name)
     if (!f)
         say_plain(r, 404, "Not found", "There is no such file.", NULL);
     else
-        answer(r, &(struct answer){.status = 200, .type = f->type, .body = f->data, .len = f->len,
+        answer(r, &(struct answer){.status = 200,
+                                   .type = f->type,
+                                   .body = f->data,
+                                   .len = f->len,
                                    .lasts = httpd_query(r) && strcmp(httpd_query(r), static_version()) == 0});
 }
 
@@ -99,8 +104,8 @@ static const char *next_of(const char *next)
 
 static char *cookie_of(const struct setting *s, const char *value, int64_t seconds)
 {
-    return xasprintf("%s=%s; Path=/; Max-Age=%" PRId64 "; HttpOnly; SameSite=Lax%s", SESSION_COOKIE, value, seconds,
-                     *s->conf->main.dashboard.tls_certificate ? "; Secure" : "");
+    return xasprintf("%s=%s; Path=/; Max-Age=%" PRId64 "; HttpOnly; SameSite=Lax%s", SESSION_COOKIE, value,
+                     seconds, *s->conf->main.dashboard.tls_certificate ? "; Secure" : "");
 }
 
 static void sign_in(struct httpd_request *r, const struct setting *s, const struct access_question *q)
@@ -143,15 +148,16 @@ static bool fits(const struct route *row, const char *path, char **ret_id)
     if (!star)
         return strcmp(row->path, path) == 0;
     size_t before = (size_t)(star - row->path), after = strlen(star + 1), len = strlen(path);
-    if (len <= before + after || strncmp(path, row->path, before) != 0 || strcmp(path + len - after, star + 1) != 0 ||
-        memchr(path + before, '/', len - before - after))
+    if (len <= before + after || strncmp(path, row->path, before) != 0 ||
+        strcmp(path + len - after, star + 1) != 0 || memchr(path + before, '/', len - before - after))
         return false;
     *ret_id = xstrndup(path + before, len - before - after);
     return utf8_is_text(*ret_id, strlen(*ret_id));
 }
 
 /* NULL: none; *ret_other: there is one for another method. */
-static const struct route *route_of(const char *method, const char *path, char **ret_id, const char **ret_other)
+static const struct route *route_of(const char *method, const char *path, char **ret_id,
+                                    const char **ret_other)
 {
     const char *asked = strcmp(method, "HEAD") == 0 ? "GET" : method;
     *ret_other = NULL;
@@ -173,7 +179,8 @@ static const struct route *route_of(const char *method, const char *path, char *
 static void say_no_route(struct httpd_request *r, const char *other)
 {
     if (other)
-        say_plain(r, 405, "Not in this way", "There is such a page, but it is asked for in another way.", other);
+        say_plain(r, 405, "Not in this way", "There is such a page, but it is asked for in another way.",
+                  other);
     else
         say_plain(r, 404, "Not found", "There is no such page.", NULL);
 }
@@ -199,7 +206,8 @@ static void make_page(struct server *v, struct httpd_request *r, const struct wh
     if (is_post(r))
         read_form(r, &j->form);
     if (!workers_add(v->o.workers, j))
-        say_plain(r, 503, "Too much at once", "More pages are asked for than can be made. Try again in some seconds.", NULL);
+        say_plain(r, 503, "Too much at once",
+                  "More pages are asked for than can be made. Try again in some seconds.", NULL);
 }
 
 /* /events?of=ADDRESS: the address of a live page, with its query. */
@@ -213,7 +221,10 @@ static void begin_events(struct server *v, struct httpd_request *r, const struct
     struct query query = {0};
     if (strcmp(httpd_method(r), "GET") != 0 || !route || !route->live || who->role < route->least) {
         free(id);
-        answer(r, &(struct answer){.status = 404, .type = "text/plain; charset=utf-8", .body = "not a live page\n", .len = 16});
+        answer(r, &(struct answer){.status = 404,
+                                   .type = "text/plain; charset=utf-8",
+                                   .body = "not a live page\n",
+                                   .len = 16});
         return;
     }
     if (of[len] == '?')
@@ -224,7 +235,10 @@ static void begin_events(struct server *v, struct httpd_request *r, const struct
     }
     free(id);
     query_deinit(&query);
-    answer(r, &(struct answer){.status = 503, .type = "text/plain; charset=utf-8", .body = "too many look\n", .len = 14,
+    answer(r, &(struct answer){.status = 503,
+                               .type = "text/plain; charset=utf-8",
+                               .body = "too many look\n",
+                               .len = 14,
                                .retry_after = "10"});
 }
 

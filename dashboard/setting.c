@@ -10,7 +10,8 @@ static struct setting *current;
 static char *session_key(const struct conf_main *m)
 {
     auto_buf from = {0}, key = {0};
-    buf_addf(&from, "smschain dashboard session\n%s\n%s\n", m->dashboard.viewer_token, m->dashboard.operator_token);
+    buf_addf(&from, "smschain dashboard session\n%s\n%s\n", m->dashboard.viewer_token,
+             m->dashboard.operator_token);
     digest_add(&key, DIGEST_SHA256, DIGEST_HEX, from.data, from.len);
     return buf_take(&key, NULL);
 }

@@ -1,5 +1,6 @@
-/* Wrong tokens by address: after a few nobody is asked again for a while, right or wrong. Bounded: of more addresses
- * than there is room for the oldest is forgotten, and all together have a limit of their own. One lock inside. */
+/* Wrong tokens by address: after a few nobody is asked again for a while, right or wrong. Bounded: of more
+ * addresses than there is room for the oldest is forgotten, and all together have a limit of their own. One
+ * lock inside. */
 #pragma once
 #include "lib/address.h"
 

@@ -1,5 +1,5 @@
-/* Threads that make pages, each with its own connection to the database: the server's thread never waits for one.
- * What waits for a thread is bounded; above it the answer is 503 at once. */
+/* Threads that make pages, each with its own connection to the database: the server's thread never waits for
+ * one. What waits for a thread is bounded; above it the answer is 503 at once. */
 #pragma once
 #include "dashboard/access.h"
 #include "dashboard/page.h"

@@ -268,7 +268,7 @@ class Chain(Checks):
                 continue
             made[f"SMSCHAIN_{variable}_URL"] = f"http://127.0.0.1:{gateway.port}"
             made[f"SMSCHAIN_{variable}_TOKEN"] = self.secret(f"{name} token")
-        for service in ("EXTRACT", "RENDER", "DISPATCH", "CALLBACK", "OPERATOR"):
+        for service in ("EXTRACT", "RENDER", "DISPATCH", "CALLBACK", "OPERATOR", "DASHBOARD"):
             made[f"SMSCHAIN_{service}_DB_PASSWORD"] = self.secret(f"{service} database")
             made[f"SMSCHAIN_{service}_BROKER_PASSWORD"] = self.secret(f"{service} broker")
         return {**kept_environment(), **made, **self.more_environment}

@@ -1,0 +1,1 @@
+SELECT id, name FROM rule ORDER BY name LIMIT 1000
