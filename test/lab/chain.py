@@ -224,6 +224,8 @@ class Chain(Checks):
         self.ports = set(lab.ports())
         self.callback_port = servers.free_port(self.ports)
         self.ports.add(self.callback_port)
+        self.dashboard_port = servers.free_port(self.ports)
+        self.ports.add(self.dashboard_port)
         self.state_dir = os.path.join(self.dir, "state")
         self.database = database or lab.create_database("chain")
         self.vhost = vhost or lab.create_vhost("chain")
@@ -258,7 +260,8 @@ class Chain(Checks):
             "SMSCHAIN_TWILIO_AUTH_TOKEN": self.secret("twilio-like auth token"),
             "SMSCHAIN_INFOBIP_KEY": self.secret("infobip-like key"), "SMSCHAIN_ALIYUN_SECRET": self.secret("aliyun-like secret"),
             "SMSCHAIN_CALLBACK_URL": f"http://127.0.0.1:{self.callback_port}",
-            "SMSCHAIN_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}", "SMSCHAIN_FLUSH_INTERVAL": "1s",
+            "SMSCHAIN_CALLBACK_LISTEN": f"127.0.0.1:{self.callback_port}",
+            "SMSCHAIN_DASHBOARD_LISTEN": f"127.0.0.1:{self.dashboard_port}", "SMSCHAIN_FLUSH_INTERVAL": "1s",
             "SMSCHAIN_ADAPTER_SOCKET": self.adapter.socket}
         for name, variable in VARIABLES.items():
             gateway = self.gateway if name == "alpha" else self.gateway_beta
