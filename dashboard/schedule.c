@@ -48,6 +48,12 @@ static const char *between(int i, int count)
 
 /* ---- times of a day ---- */
 
+static const char *ordinal(int n)
+{
+    bool teen = n % 100 >= 11 && n % 100 <= 13;
+    return teen ? "th" : n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
+}
+
 static void add_times(const struct cron *c, struct buf *out)
 {
     int count = count_bits(c->hours) * count_bits(c->minutes), i = 0;
@@ -88,7 +94,7 @@ static void add_hours(const struct cron *c, struct buf *out)
         return;
     }
     if (step > 0 && __builtin_ctz(c->hours) == 0) {
-        buf_addf(out, " of every %dth hour", step);
+        buf_addf(out, " of every %d%s hour", step, ordinal(step));
         return;
     }
     buf_add_str(out, " in the hours from ");
@@ -122,12 +128,6 @@ static void add_weekdays(const struct cron *c, struct buf *out)
     for (int d = 0; d < 7; d++)
         if (from_monday >> d & 1)
             buf_addf(out, "%s%s", between(n++, count), weekday_names[(d + 1) % 7]);
-}
-
-static const char *ordinal(int n)
-{
-    bool teen = n % 100 >= 11 && n % 100 <= 13;
-    return teen ? "th" : n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
 }
 
 static void add_month_days(const struct cron *c, struct buf *out)
