@@ -8,6 +8,7 @@
 #include "history_days.sql.h"
 #include "history_generation.sql.h"
 #include "history_hold.sql.h"
+#include "history_hold_caller.sql.h"
 #include "history_sequence.sql.h"
 #include "history_skip.sql.h"
 #include "history_steps.sql.h"
@@ -110,6 +111,20 @@ static int hold_rule(struct ctl *c, const struct conf_rule *rule, int64_t since_
     return skip_missed(c, rule, db_big(row, 0, 0), since_ms, t);
 }
 
+/* So may any caller have asked for messages that this database knows nothing of; by the same keys they would be entered
+ * again. */
+static int hold_caller(struct ctl *c, const char *caller, const char *since, struct tally *t)
+{
+    auto_params p = db_params_new();
+    auto_free char *rule = xasprintf(CALLER_RULE_PREFIX "%s", caller);
+    auto_free char *why = xasprintf("database accepted with history lost since %s", since);
+    db_add_text(p, rule);
+    db_add_text(p, why);
+    int code = ctl_sql(c, &sql_history_hold_caller, p, NULL);
+    t->rules += code == 0;
+    return code;
+}
+
 static int accept_all(struct ctl *c, int64_t since_ms, const char *since, struct tally *t)
 {
     auto_params p = db_params_new();
@@ -118,6 +133,8 @@ static int accept_all(struct ctl *c, int64_t since_ms, const char *since, struct
         code = doubt_all(c, t);
     for (size_t i = 0; code == 0 && i < c->conf->rule_count; i++)
         code = hold_rule(c, &c->conf->rules[i], since_ms, since, t);
+    for (size_t i = 0; code == 0 && i < c->conf->caller_count; i++)
+        code = hold_caller(c, c->conf->callers[i].name, since, t);
     db_add_big(p, SMS_N_AHEAD);
     if (code == 0)
         code = ctl_sql(c, &sql_history_sequence, p, NULL);

@@ -139,6 +139,14 @@ bool ctl_confirmed(bool yes, const char *question, ...)
     return false;
 }
 
+bool ctl_is_caller_rule(const struct ctl *c, const char *rule)
+{
+    const char *caller = rule + strlen(CALLER_RULE_PREFIX);
+    if (strncmp(rule, CALLER_RULE_PREFIX, strlen(CALLER_RULE_PREFIX)) != 0)
+        return false;
+    return strcmp(caller, CALLER_OPERATOR) == 0 || conf_caller(c->conf, caller) != NULL;
+}
+
 bool ctl_is_working_queue(const struct ctl *c, const char *queue)
 {
     static const char *const lanes[] = {"instant", "bulk"};

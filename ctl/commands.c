@@ -174,6 +174,30 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 entered (with --wait: delivered), 1 refused, suppressed or not delivered, 2 usage,\n"
      "3 not all have come to their end within --wait, 4 source or database not reachable,\n"
      "5 bad configuration.\n"},
+    {"send", cmd_send, "one message now, by the way of all requests on demand",
+     " TEMPLATE NUMBER [COLUMN=VALUE…] [--route GATEWAY[,GATEWAY…]]\n"
+     "                [--lane instant | bulk] [--valid-for TIME] [--send-at TIME] [--ext-id ID]\n"
+     "                [--sender SENDER] [--key KEY] [--json]\n"
+     "Checks and renders it as a request over HTTP or by the queue, and enters it at once; it does not ask.\n"
+     "Its rule is api:operator.\n"
+     "  --route      the gateways, in order; else as the first rule or caller that uses the template has them\n"
+     "  --valid-for  10m if not said\n"
+     "  --send-at    2026-01-31T08:15:00Z\n"
+     "  --ext-id     an id of yours, by which it is found again\n"
+     "  --key        said again with the same key and the same words nothing is sent again, and the first message\n"
+     "               is told; without it every call sends anew\n"
+     "Examples:\n"
+     "  smschain send order-shipped +491711234567 order_id=4711 carrier=DHL parcel=00340434\n"
+     "  smschain send free-text 0171-1234567 text=\"The lift works again.\" --route alpha\n"
+     "Exit codes: 0 entered (or before by this key), 1 refused, 2 usage, 4 database not reachable,\n"
+     "5 bad configuration.\n"},
+    {"key", cmd_key, "a new API key for a caller, and its hash for the caller's file",
+     " CALLER [--json]\n"
+     "Prints a long random key, which is kept nowhere, and the line for conf/callers/CALLER.yaml. Two hashes may\n"
+     "stand there while one key is changed for the other.\n"
+     "Example:\n"
+     "  smschain key webshop\n"
+     "Exit codes: 0 done, 1 that is no caller's name, 2 usage.\n"},
     {"why", cmd_why, "what became of a number: every message to it, and why not",
      " NUMBER [--rule RULE] [--since TIME] [--limit N] [--whole-number] [--json]\n"
      "Every message to the number with its story and what it waits for or why it ended so; every row of it "

@@ -59,6 +59,8 @@ int cmd_plan(struct ctl *c);
 int cmd_preview(struct ctl *c);
 int cmd_diff_template(struct ctl *c);
 int cmd_test(struct ctl *c);
+int cmd_send(struct ctl *c);
+int cmd_key(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */
 int must_check ctl_conf(struct ctl *c, const char *section);
@@ -94,6 +96,8 @@ bool ctl_parse_duration(const char *s, int64_t *ret_ms); /* 90s, 15m, 2h, 3d */
 bool ctl_parse_ids(struct ctl *c, int first, int64_t **ret, size_t *ret_count);
 /* Asks on a terminal; elsewhere it takes --yes. False: not confirmed (said). */
 bool printf_like(2, 3) ctl_confirmed(bool yes, const char *question, ...);
+/* Is this the built-in rule of a caller, "api:NAME", which has no file in rules/? */
+bool ctl_is_caller_rule(const struct ctl *c, const char *rule);
 /* May a body be given to that queue? One of render, dispatch, update or request by the configuration. */
 bool ctl_is_working_queue(const struct ctl *c, const char *queue);
 

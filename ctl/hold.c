@@ -144,14 +144,15 @@ int cmd_accept(struct ctl *c)
     const char *name = c->argv[1];
     int code = ctl_db(c);
     const struct conf_rule *conf = code == 0 ? conf_rule(c->conf, name) : NULL;
-    if (code == 0 && conf == NULL)
+    if (code == 0 && conf == NULL && !ctl_is_caller_rule(c, name))
         code = ctl_fail(EXIT_REFUSED, "no rule %s in %s/rules", name, c->conf_dir);
     if (code == 0)
         code = ctl_begin(c);
     if (code != 0)
         return code;
     db_add_text(rule_params, name);
-    db_add_text_array(rule_params, (const char *const *)conf->once_per.items, conf->once_per.count);
+    db_add_text_array(rule_params, conf != NULL ? (const char *const *)conf->once_per.items : NULL,
+                      conf != NULL ? conf->once_per.count : 0);
     code = ctl_sql(c, &sql_rule_accept, rule_params, &rule);
     if (code == 0 && db_rows(rule) == 0)
         code = ctl_fail(EXIT_REFUSED, "rule %s: nothing to accept", name);

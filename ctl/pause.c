@@ -30,7 +30,8 @@ static int read_scope(struct ctl *c, const char *command, struct scope *ret)
     } else {
         ret->scope = "rule";
         ret->key = c->argv[1];
-        if (conf_rule(c->conf, ret->key) == NULL && strcmp(ret->key, INBOUND_RULE) != 0)
+        if (conf_rule(c->conf, ret->key) == NULL && strcmp(ret->key, INBOUND_RULE) != 0 &&
+            !ctl_is_caller_rule(c, ret->key))
             return ctl_fail(EXIT_REFUSED, "no rule %s in %s/rules", ret->key, c->conf_dir);
     }
     return 0;

@@ -49,7 +49,7 @@ static void name_queues(const struct ctl *c, struct status *s)
 {
     static const char *const lanes[] = {"instant", "bulk"};
     size_t shards = (size_t)c->conf->main.broker.update_shards;
-    s->queues = xcalloc(4 + 2 * c->conf->gateway_count + shards, sizeof(*s->queues));
+    s->queues = xcalloc(5 + 2 * c->conf->gateway_count + shards, sizeof(*s->queues));
     for (size_t l = 0; l < COUNT_OF(lanes); l++)
         mq_queue_render(lanes[l], s->queues[s->queue_count++].name);
     for (size_t g = 0; g < c->conf->gateway_count; g++)
@@ -57,6 +57,7 @@ static void name_queues(const struct ctl *c, struct status *s)
             mq_queue_dispatch(c->conf->gateways[g].name, lanes[l], s->queues[s->queue_count++].name);
     for (size_t i = 0; i < shards; i++)
         mq_queue_update((unsigned)i, s->queues[s->queue_count++].name);
+    snprintf(s->queues[s->queue_count++].name, MQ_QUEUE_SIZE, "%s", MQ_QUEUE_REQUEST);
     snprintf(s->queues[s->queue_count++].name, MQ_QUEUE_SIZE, "%s", MQ_QUEUE_INBOUND);
     snprintf(s->queues[s->queue_count++].name, MQ_QUEUE_SIZE, "%s", MQ_QUEUE_DEAD);
 }

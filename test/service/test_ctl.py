@@ -66,7 +66,7 @@ def test_migrate_twice(migrated):
     gateways = [os.path.basename(f)[:-len(".yaml")] for f in glob.glob(f"{migrated.conf_dir}/gateways/*.yaml")]
     assert len(gateways) > 2
     assert set(migrated.lab.queues(migrated.vhost)) == {
-        "sms.render.instant", "sms.render.bulk", "sms.update.0", "sms.inbound", "sms.dead"} | {
+        "sms.render.instant", "sms.render.bulk", "sms.update.0", "sms.inbound", "sms.request", "sms.dead"} | {
         f"sms.dispatch.{gateway}.{lane}" for gateway in gateways for lane in ("instant", "bulk")}
 
 

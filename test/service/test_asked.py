@@ -1,0 +1,395 @@
+"""Messages on demand by the queue sms.request, through smschain-extract itself against real servers: one message a key
+whoever asks how often and whatever is killed, refusals with their reason, the daily cap, and a database that has lost
+history. What extract makes of them stands in the tables and in sms.render.instant; nothing else of the chain runs here."""
+import base64
+import json
+import os
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from chain import Chain
+from conftest import BUILD
+from servers import wait_for
+
+NUMBER = "+491520000000"
+FREE = "---\nclass: service\nforbidden: [casino]\n---\n{{ text }}\n"
+CODE = "---\nclass: code\n---\nYour code is {{ code }}.\n"
+OFFER = "---\nclass: marketing\n---\nOnly now: {{ what }}\n"
+CALLER = """
+broker_user: %(user)s
+rate: %(rate)s
+daily_cap: %(cap)s
+templates: [code, offer]
+text_template: free
+send_at_max: 1d
+route:
+  - gateway: alpha
+"""
+SIGKILLED = -9
+
+
+class Door:
+    """A chain of which only extract runs, one caller `shop`, and that caller's user of the broker."""
+
+    def __init__(self, directory, lab):
+        self.lab = lab
+        self.chain = Chain(str(directory), lab)
+        self.chain.copy_conf()
+        self.chain.only_gateways("alpha", "beta")
+        for name in self.chain.rules():
+            os.unlink(f"{self.chain.conf_dir}/rules/{name}.yaml")
+        os.unlink(f"{self.chain.conf_dir}/callers/webshop.yaml")
+        for name, text in (("free", FREE), ("code", CODE), ("offer", OFFER)):
+            self.write(f"templates/{name}.liquid", text)
+        self.user = f"shop-{self.chain.vhost}"
+        self.caller()
+        self.chain.prepare()
+        # A user who may write to the door's exchange and to nothing else, as docs/operations.md has it.
+        lab.api("PUT", f"/api/users/{self.user}", {"password": "knock-knock", "tags": "management"})
+        lab.api("PUT", f"/api/permissions/{self.chain.vhost}/{self.user}",
+                {"configure": "^$", "write": "^sms\\.request$", "read": "^$"})
+        self.bodies = []
+
+    def write(self, name, text):
+        with open(f"{self.chain.conf_dir}/{name}", "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def caller(self, name="shop", user=None, rate=1000, cap=10000):
+        self.write(f"callers/{name}.yaml", CALLER % {"user": user or self.user, "rate": rate, "cap": cap})
+
+    def start(self, instance=1, **environment):
+        return self.chain.service("extract", instance).start(**environment)
+
+    @property
+    def process(self):
+        return self.chain.service("extract")
+
+    def reload(self):
+        before = self.process.tail(10000).count("configuration loaded again")
+        self.process.signal(1)
+        self.until(lambda: self.process.tail(10000).count("configuration loaded again") > before, "the reload")
+
+    def publish(self, body, key=None, exchange="sms.request", login=None, user=True):
+        """As another system does, over the broker's own door for it."""
+        r = self.lab.state["rabbitmq"]
+        login = login or (self.user, "knock-knock")
+        properties = {"delivery_mode": 2, **({"message_id": key} if key else {}), **({"user_id": login[0]} if user else {})}
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{r['management_url']}/api/exchanges/{self.chain.vhost}/{exchange}/publish", method="POST",
+            data=json.dumps({"routing_key": "sms.request", "properties": properties, "payload_encoding": "base64",
+                             "payload": base64.b64encode(body).decode()}).encode())
+        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert json.load(answer)["routed"]
+
+    def take(self, queue):
+        return self.lab.api("POST", f"/api/queues/{self.chain.vhost}/{queue}/get",
+                            {"count": 500, "ackmode": "ack_requeue_false", "encoding": "auto"})
+
+    def rendered(self):
+        """Every row record that was ever published for render."""
+        while True:
+            some = self.take("sms.render.instant")
+            if not some:
+                return [r for b in self.bodies for r in b["records"]]
+            self.bodies += [json.loads(m["payload"]) for m in some]
+
+    def dead(self):
+        """[(why, body)] in sms.dead, which keeps them."""
+        some = self.lab.api("POST", f"/api/queues/{self.chain.vhost}/sms.dead/get",
+                            {"count": 500, "ackmode": "ack_requeue_true", "encoding": "auto"})
+        for m in some:
+            assert m["properties"]["headers"]["x-smschain-from"] == "sms.request"
+        return [(m["properties"]["headers"]["x-smschain-why"], m["payload"]) for m in some]
+
+    def sql(self, statement, parameters=None):
+        return self.chain.sql(statement, parameters)
+
+    def value(self, statement, parameters=None):
+        return self.chain.value(statement, parameters)
+
+    def messages(self):
+        return self.value("SELECT count(*) FROM message")
+
+    def until(self, condition, what, seconds=30):
+        return self.chain.wait_until(condition, seconds, what)
+
+    def emptied(self, seconds=30):
+        """The queue is empty and nothing of it is unacked: every request has its answer."""
+        self.until(lambda: self.lab.queues(self.chain.vhost)["sms.request"] == (0, 0), "sms.request to be empty", seconds)
+
+    def check(self):
+        """The balance of the caller's runs, one request a key, no number in the log (I2, I6)."""
+        self.chain.check_i2(final=False)
+        self.chain.check_i6()
+        assert self.value("SELECT count(*) FROM request WHERE sms_id IS NOT NULL") == self.messages()
+        assert self.value("SELECT coalesce(sum(rows_suppressed), 0) FROM run") == self.value("SELECT count(*) FROM run_skip")
+
+
+@pytest.fixture
+def door(lab, tmp_path):
+    d = Door(tmp_path / "d", lab)
+    yield d
+    d.chain.stop()
+    lab.api("DELETE", f"/api/users/{d.user}")
+
+
+def text(n, **more):
+    return {"recipient": f"{NUMBER[:-4]}{n:04}", "text": f"Hello {n}", **more}
+
+
+def ask(door, threads, keys, prefix="p", caller="shop", wait=True):
+    """The probe: many threads, the writer alone. A finished dict of its answers, or the process."""
+    p = subprocess.Popen([BUILD / "test/service/asked_probe", door.chain.conf_dir, caller, str(threads), str(keys), prefix],
+                         env=door.chain.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return answers(p) if wait else p
+
+
+def answers(p):
+    out, err = p.communicate(timeout=120)
+    assert p.returncode == 0 and "Sanitizer" not in err, err
+    words = [line.split() for line in out.splitlines()]
+    assert ["differ", "0"] in words, "one key had two sms_ids"
+    return {w[1]: int(w[2]) for w in words if w[0] == "answers" and int(w[2])}
+
+
+def test_requests_become_messages(door):
+    door.start()
+    door.publish({"recipient": "0152 00000001", "template": "code", "params": {"code": 4711}, "valid_for": "5m"}, "k1")
+    door.publish(text(2, send_at="2030-01-01T00:00:00Z"), "far")  # too far ahead
+    door.publish(text(3), "k3")
+    door.publish({"text": "Hello 3", "recipient": text(3)["recipient"]}, "k3")  # the same, written otherwise
+    door.publish(text(4), "k3")                                                 # another
+    door.emptied()
+    door.until(lambda: len(door.rendered()) == 2, "two records for render")
+    first, second = sorted(door.rendered(), key=lambda r: r["tmpl"])
+    assert (first["rule"], first["tmpl"], first["row"], first["route"], first["lane"]) == (
+        "api:shop", "code", {"code": "4711"}, ["alpha"], "instant")
+    assert second["row"] == {"text": "Hello 3"}
+    sms_id, run, number, until, lane = door.sql(
+        "SELECT sms_id, run_id, number, extract(epoch FROM valid_until - created_at)::int, lane FROM message ORDER BY sms_id")[0]
+    assert (number, lane) == (4915200000001, 1) and 295 <= until <= 300
+    assert (first["sms_id"], first["run"], first["number"]) == (sms_id, run, number)
+    assert door.sql("SELECT u.name, r.origin, r.state, r.rows_new FROM run r JOIN rule u ON u.id = r.rule_id") == [
+        ("api:shop", "api", "read", 2)]
+    whys = sorted(why for why, _ in door.dead())
+    assert whys[0].startswith("another_request: ") and whys[1].startswith("send_at /send_at: "), whys
+    door.check()
+
+
+def test_refusals_stand_in_sms_dead_and_can_be_given_back(door):
+    door.start()
+    admin = (door.lab.state["rabbitmq"]["user"], door.lab.state["rabbitmq"]["password"])
+    with pytest.raises(urllib.error.HTTPError):  # the caller's user may write to no other exchange
+        door.publish(text(1), "k", exchange="sms")
+    door.publish(b"{not json", "j")
+    door.publish(text(2))                                 # without a message-id
+    door.publish(text(3), "u", user=False)                # without a user, and no door_caller
+    door.publish(text(4), "n", login=admin)               # a user who is no caller's
+    door.publish({"task_id": "t-1"}, "t")
+    door.publish({**text(5), "recipent": 1, "template": "code"}, "p")
+    door.publish({"recipient": text(6)["recipient"], "text": "our casino"}, "c")
+    door.emptied()
+    door.until(lambda: len(door.dead()) == 7, "seven refusals")
+    whys = sorted(why for why, _ in door.dead())
+    assert [w.split(":")[0] for w in whys] == [
+        "forbidden_word /text", f"no caller's broker_user is '{admin[0]}'", "no JSON", "task",
+        "the message has no message-id, which is its idempotency key", "the message has no user-id, and extract.door_caller names no caller for such",
+        "unknown_member /recipent"], whys
+    assert "did you mean 'recipient'" in whys[6] and "; template_and_text /text: " in whys[6]
+    assert not any("casino" in why or "Hello" in why for why in whys)
+    assert door.messages() == 0
+    # The template is mended: what was refused is given back, as it came, by its own key and in its caller's name.
+    door.write("templates/free.liquid", FREE.replace("[casino]", "[poker]"))
+    door.reload()
+    door.chain.ctl("dead", "list", check=False)
+    ids = [r["id"] for r in map(json.loads, door.chain.ctl("dead", "list", "--json", check=False).stdout.splitlines())
+           if "forbidden_word" in r["why"]]
+    door.chain.ctl("dead", "replay", *ids)
+    door.until(lambda: door.messages() == 1, "the message that was refused first")
+    door.publish({"recipient": text(6)["recipient"], "text": "our casino"}, "c")
+    door.emptied()
+    assert door.messages() == 1, "its key was kept"
+    door.check()
+
+
+def test_the_same_keys_from_64_sides_make_one_message_each(door):
+    """64 threads over the writer, and the queue, all with the same keys."""
+    door.start()
+    probe = ask(door, 64, 200, "k", wait=False)
+    sides = [threading.Thread(target=lambda: [
+        door.publish({"recipient": f"+49152{n:08}", "text": f"Hello k {n}", "lane": "instant"}, f"k{n}") for n in range(0, 200, 10)])
+        for _ in range(4)]
+    for side in sides:
+        side.start()
+    for side in sides:
+        side.join()
+    got = answers(probe)
+    door.emptied()
+    assert set(got) == {"new", "same"} and sum(got.values()) == 64 * 200, got
+    assert door.messages() == 200 and door.dead() == []
+    door.check()
+
+
+def test_the_daily_cap_is_exact(door):
+    door.caller(cap=150)
+    first, second = (ask(door, 8, 100, prefix, wait=False) for prefix in "ab")  # two processes, 200 keys
+    both = [answers(first), answers(second)]
+    assert sum(a["new"] for a in both) == door.messages() == 150
+    assert sum(a.get("capped", 0) for a in both) + sum(a.get("same", 0) for a in both) == 2 * 800 - 150
+    assert ask(door, 1, 100, "c") == {"capped": 100}
+    door.start()
+    door.publish(text(1), "over")
+    door.until(lambda: [w.split(":")[0] for w, _ in door.dead()] == ["daily_cap"], "the refusal")
+    door.caller(cap=151)  # a caller's file that has changed counts from the next request on
+    door.reload()
+    door.publish(text(2), "more")
+    door.until(lambda: door.messages() == 151, "one more")
+    door.check()
+
+
+def test_suppressed_numbers(door):
+    door.sql("INSERT INTO suppression (number, scope, reason) VALUES (4915200000001, 'all', 'complaint'),"
+             " (4915200000002, 'marketing', 'stop')")
+    door.start()
+    offer = {"template": "offer", "params": {"what": "tea"}}
+    door.publish({**text(1), "recipient": "+4915200000001"}, "a")
+    door.publish({"recipient": "+4915200000002", **offer}, "b")
+    door.publish({**text(2), "recipient": "+4915200000002"}, "c")  # a service message: STOP blocks marketing only
+    door.emptied()
+    door.until(lambda: len(door.dead()) == 2, "two refusals")
+    assert sorted(w for w, _ in door.dead()) == ["suppressed: complaint", "suppressed: stop"]
+    door.sql("DELETE FROM suppression")
+    door.publish({**text(1), "recipient": "+4915200000001"}, "a")  # the same key has the same answer
+    door.publish({**text(1), "recipient": "+4915200000001"}, "a2")
+    door.emptied()
+    door.until(lambda: len(door.dead()) == 3 and door.messages() == 2, "the old answer, and a new message")
+    found = door.chain.ctl("why", "+4915200000001").stdout
+    assert "suppressed" in found and "complaint" in found, found
+    door.check()
+
+
+@pytest.mark.parametrize("point", ["door.taken", "asked.entering", "asked.entered", "door.entered", "door.refused"])
+def test_killed_anywhere_it_is_one_message(door, point):
+    """kill -9 at each point between the delivery and its ack; the same key comes again by itself, and once more from outside."""
+    door.start(SMSCHAIN_FAULT=f"{point}:2")
+    for n in range(5):
+        door.publish(text(n), f"k{n}")
+        door.publish({"text": "nobody"}, f"bad{n}")
+    assert door.process.wait_end(60) == SIGKILLED
+    door.start()
+    for n in range(5):
+        door.publish(text(n), f"k{n}")
+    door.emptied()
+    assert door.messages() == 5
+    whys = [why for why, _ in door.dead()]
+    assert 5 <= len(whys) <= 7 and all(why.startswith("missing_member /recipient: ") for why in whys), whys
+    door.until(lambda: len({r["sms_id"] for r in door.rendered()}) == 5, "five records for render")
+    door.check()
+
+
+def test_what_is_away_is_waited_for(door):
+    door.start()
+    door.publish(text(1), "a")
+    door.until(lambda: door.messages() == 1, "the first")
+    door.lab.postgres.stop()
+    try:
+        door.publish(text(2), "b")
+        door.until(lambda: "door: requests wait in their queue" in door.process.tail(10000), "the door to give back", 60)
+    finally:
+        door.lab.postgres.start()
+    door.until(lambda: door.messages() == 2, "the second", 60)
+    door.until(lambda: "requests on demand are entered again" in door.process.tail(10000), "the end of the trouble")
+    assert door.dead() == []
+    door.check()
+
+
+def test_a_caller_that_asks_too_fast_waits(door):
+    door.caller(rate=5)
+    door.start()
+    door.until(lambda: door.value("SELECT count(*) FROM service WHERE service = 'extract'") == 1, "extract")
+    for n in range(20):
+        door.publish(text(n), f"k{n}")
+    door.emptied(60)
+    seconds = float(door.value("SELECT extract(epoch FROM max(created_at) - min(created_at)) FROM message"))
+    assert door.messages() == 20 and seconds >= 2.5, seconds  # a second's worth at once, the rest at 5/s
+    door.check()
+
+
+def test_nothing_is_entered_into_a_database_that_lost_history(door):
+    door.start()
+    door.publish(text(1), "a")
+    door.until(lambda: door.messages() == 1, "the first")
+    door.sql("UPDATE database_history SET timeline = timeline + 5")  # as a restored one shows itself
+    door.until(lambda: "history" in door.process.tail(10000), "extract to see it", 30)
+    door.publish(text(2), "b")
+    door.until(lambda: "door: requests wait in their queue" in door.process.tail(10000), "the door to give it back")
+    assert door.messages() == 1
+    since = door.value("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+    assert door.chain.ctl("accept-database", "--since", since, "--yes", check=False).returncode in (0, 3)
+    # A person decides about every caller: by keys of the lost time messages could be entered twice.
+    door.until(lambda: len(door.dead()) == 1, "the refusal", 60)
+    assert door.dead()[0][0].startswith("held: database accepted with history lost")
+    assert "smschain accept api:shop" in door.dead()[0][0]
+    door.chain.ctl("accept", "api:shop")
+    door.chain.ctl("dead", "replay", "--all")
+    door.until(lambda: door.messages() == 2, "the second")
+    door.check()
+
+
+def test_a_stopped_callers_messages_wait(door):
+    door.start()
+    door.chain.ctl("stop", "api:shop")
+    door.publish(text(1), "a")
+    door.until(lambda: door.messages() == 1, "the message")
+    door.emptied()
+    assert door.rendered() == []
+    door.chain.ctl("start", "api:shop")
+    door.until(lambda: len(door.rendered()) == 1, "its record")
+    run = door.value("SELECT id FROM run")
+    door.chain.ctl("cancel", run)  # the run of today: nothing more is entered today
+    door.publish(text(2), "b")
+    door.until(lambda: len(door.dead()) == 1, "the refusal")
+    assert door.dead()[0][0] == f"held: run {run} of today was cancelled"
+    door.check()
+
+
+def test_forgotten_requests_do_not_send_again(door):
+    """After request_keep the request itself is gone, its key is not: no second message, and the caller is told."""
+    door.start()
+    door.publish(text(1), "a")
+    door.until(lambda: door.messages() == 1, "the message")
+    door.sql("UPDATE request SET asked_at = now() - interval '31 days'")
+    door.process.stop()
+    door.start()  # house-keeping comes first thing
+    door.until(lambda: door.value("SELECT count(*) FROM request") == 0, "the request to be forgotten")
+    door.publish(text(1), "a")
+    door.until(lambda: len(door.dead()) == 1, "the refusal")
+    assert door.dead()[0][0].startswith(f"key_used: by this message-id message {door.value('SELECT sms_id FROM message')} ")
+    assert door.messages() == 1
+
+
+def test_the_door_opens_and_shuts_with_the_files(door):
+    os.unlink(f"{door.chain.conf_dir}/callers/shop.yaml")
+    door.start()
+    door.publish(text(1), "a")
+    door.until(lambda: door.value("SELECT count(*) FROM service WHERE service = 'extract'") == 1, "extract")
+    assert door.lab.queues(door.chain.vhost)["sms.request"] == (1, 0)
+    door.caller()
+    door.reload()
+    door.until(lambda: door.messages() == 1, "the message")
+    os.unlink(f"{door.chain.conf_dir}/callers/shop.yaml")
+    door.reload()
+    door.until(lambda: "no caller has a broker_user any more" in door.process.tail(10000), "the door to shut")
+    door.publish(text(2), "b")
+    door.until(lambda: door.lab.queues(door.chain.vhost)["sms.request"] == (1, 0), "the second to stay")
+    door.caller()
+    door.reload()
+    door.until(lambda: door.messages() == 2, "the second")
+    door.check()
