@@ -96,6 +96,9 @@ static void add_all(struct db_params *p, struct asked *const *asked, size_t coun
     chunk_end(&tail);
     db_add_text(p, head.data);
     db_add_text(p, tail.data);
+    for (size_t i = 0; i < count; i++)
+        texts[i] = asked[i]->ext_id;
+    db_add_text_array(p, texts, count);
 }
 
 static void take_answers(const struct db_result *res, size_t count, struct asked_answer *ret)

@@ -23,6 +23,8 @@ KILLED_ELSEWHERE = {
     "extract.run_entered",  # only a schedule comes by there: test/service/test_extract.py
     "extract.task_found", "extract.task_entered", "extract.task_signed",  # only tasks: test/service/test_tasks.py
     "extract.wave_left", "extract.wave_decided",  # only rules with waves: test/service/test_holds.py
+    # only requests on demand: test/service/test_asked.py
+    "asked.entering", "asked.entered", "door.taken", "door.entered", "door.refused",
     # only what comes over a gateway's own link, and heartbeats: test/service/test_link.py
     "dispatch.report_taken", "dispatch.report_journalled", "dispatch.report_told",
     "dispatch.heartbeat_entering", "dispatch.heartbeat_entered",

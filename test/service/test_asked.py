@@ -4,8 +4,10 @@ history. What extract makes of them stands in the tables and in sms.render.insta
 import base64
 import json
 import os
+import re
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -13,7 +15,6 @@ import pytest
 
 from chain import Chain
 from conftest import BUILD
-from servers import wait_for
 
 NUMBER = "+491520000000"
 FREE = "---\nclass: service\nforbidden: [casino]\n---\n{{ text }}\n"
@@ -121,8 +122,10 @@ class Door:
         return self.chain.wait_until(condition, seconds, what)
 
     def emptied(self, seconds=30):
-        """The queue is empty and nothing of it is unacked: every request has its answer."""
-        self.until(lambda: self.lab.queues(self.chain.vhost)["sms.request"] == (0, 0), "sms.request to be empty", seconds)
+        """The queue is empty and nothing of it is unacked: every request has its answer. (Of quorum queues rabbitmqctl tells
+        what was some seconds ago: a test that can say what it waits for does that first.)"""
+        self.until(lambda: json.loads(self.chain.ctl("status", "--json", check=False).stdout)["queues"]["sms.request"] == 0
+                   and self.lab.queues(self.chain.vhost)["sms.request"] == (0, 0), "sms.request to be empty", seconds)
 
     def check(self):
         """The balance of the caller's runs, one request a key, no number in the log (I2, I6)."""
@@ -161,7 +164,7 @@ def answers(p):
 
 def test_requests_become_messages(door):
     door.start()
-    door.publish({"recipient": "0152 00000001", "template": "code", "params": {"code": 4711}, "valid_for": "5m"}, "k1")
+    door.publish({"recipient": "0152 00000001", "template": "code", "params": {"code": 4711}, "valid_for": "5m", "ext_id": "o-7"}, "k1")
     door.publish(text(2, send_at="2030-01-01T00:00:00Z"), "far")  # too far ahead
     door.publish(text(3), "k3")
     door.publish({"text": "Hello 3", "recipient": text(3)["recipient"]}, "k3")  # the same, written otherwise
@@ -176,6 +179,7 @@ def test_requests_become_messages(door):
         "SELECT sms_id, run_id, number, extract(epoch FROM valid_until - created_at)::int, lane FROM message ORDER BY sms_id")[0]
     assert (number, lane) == (4915200000001, 1) and 295 <= until <= 300
     assert (first["sms_id"], first["run"], first["number"]) == (sms_id, run, number)
+    assert door.sql("SELECT * FROM ext") == [(sms_id, "o-7")]
     assert door.sql("SELECT u.name, r.origin, r.state, r.rows_new FROM run r JOIN rule u ON u.id = r.rule_id") == [
         ("api:shop", "api", "read", 2)]
     whys = sorted(why for why, _ in door.dead())
@@ -199,11 +203,11 @@ def test_refusals_stand_in_sms_dead_and_can_be_given_back(door):
     door.until(lambda: len(door.dead()) == 7, "seven refusals")
     whys = sorted(why for why, _ in door.dead())
     assert [w.split(":")[0] for w in whys] == [
-        "forbidden_word /text", f"no caller's broker_user is '{admin[0]}'", "no JSON", "task",
+        "forbidden_word /text", "no JSON", f"no caller's broker_user is '{admin[0]}'", "task",
         "the message has no message-id, which is its idempotency key", "the message has no user-id, and extract.door_caller names no caller for such",
         "unknown_member /recipent"], whys
     assert "did you mean 'recipient'" in whys[6] and "; template_and_text /text: " in whys[6]
-    assert not any("casino" in why or "Hello" in why for why in whys)
+    assert not any("our" in why or "Hello" in why for why in whys)
     assert door.messages() == 0
     # The template is mended: what was refused is given back, as it came, by its own key and in its caller's name.
     door.write("templates/free.liquid", FREE.replace("[casino]", "[poker]"))
@@ -275,10 +279,10 @@ def test_suppressed_numbers(door):
     door.check()
 
 
-@pytest.mark.parametrize("point", ["door.taken", "asked.entering", "asked.entered", "door.entered", "door.refused"])
+@pytest.mark.parametrize("point", ["door.taken:2", "asked.entering:1", "asked.entered:1", "door.entered:2", "door.refused:2"])
 def test_killed_anywhere_it_is_one_message(door, point):
     """kill -9 at each point between the delivery and its ack; the same key comes again by itself, and once more from outside."""
-    door.start(SMSCHAIN_FAULT=f"{point}:2")
+    door.start(SMSCHAIN_FAULT=point)
     for n in range(5):
         door.publish(text(n), f"k{n}")
         door.publish({"text": "nobody"}, f"bad{n}")
@@ -286,10 +290,11 @@ def test_killed_anywhere_it_is_one_message(door, point):
     door.start()
     for n in range(5):
         door.publish(text(n), f"k{n}")
+    door.until(lambda: door.messages() == 5 and len(door.dead()) >= 5, "all of them")
     door.emptied()
     assert door.messages() == 5
     whys = [why for why, _ in door.dead()]
-    assert 5 <= len(whys) <= 7 and all(why.startswith("missing_member /recipient: ") for why in whys), whys
+    assert 5 <= len(whys) <= 10 and all(why.startswith("missing_member /recipient: ") for why in whys), whys
     door.until(lambda: len({r["sms_id"] for r in door.rendered()}) == 5, "five records for render")
     door.check()
 
@@ -316,9 +321,9 @@ def test_a_caller_that_asks_too_fast_waits(door):
     door.until(lambda: door.value("SELECT count(*) FROM service WHERE service = 'extract'") == 1, "extract")
     for n in range(20):
         door.publish(text(n), f"k{n}")
-    door.emptied(60)
+    door.until(lambda: door.messages() == 20, "all of them")
     seconds = float(door.value("SELECT extract(epoch FROM max(created_at) - min(created_at)) FROM message"))
-    assert door.messages() == 20 and seconds >= 2.5, seconds  # a second's worth at once, the rest at 5/s
+    assert seconds >= 2.5, seconds  # a second's worth at once, the rest at 5/s
     door.check()
 
 
@@ -326,12 +331,17 @@ def test_nothing_is_entered_into_a_database_that_lost_history(door):
     door.start()
     door.publish(text(1), "a")
     door.until(lambda: door.messages() == 1, "the first")
-    door.sql("UPDATE database_history SET timeline = timeline + 5")  # as a restored one shows itself
-    door.until(lambda: "history" in door.process.tail(10000), "extract to see it", 30)
+    door.process.stop()
+    path = os.path.join(door.chain.state_dir, "history-extract")
+    with open(path, encoding="utf-8") as f:
+        remembered = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(re.sub(r"timeline \d+", "timeline 7", remembered))
     door.publish(text(2), "b")
+    door.start()
     door.until(lambda: "door: requests wait in their queue" in door.process.tail(10000), "the door to give it back")
-    assert door.messages() == 1
-    since = door.value("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+    assert door.messages() == 1 and "has lost history" in door.process.tail(10000)
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     assert door.chain.ctl("accept-database", "--since", since, "--yes", check=False).returncode in (0, 3)
     # A person decides about every caller: by keys of the lost time messages could be entered twice.
     door.until(lambda: len(door.dead()) == 1, "the refusal", 60)
@@ -380,7 +390,7 @@ def test_the_door_opens_and_shuts_with_the_files(door):
     door.start()
     door.publish(text(1), "a")
     door.until(lambda: door.value("SELECT count(*) FROM service WHERE service = 'extract'") == 1, "extract")
-    assert door.lab.queues(door.chain.vhost)["sms.request"] == (1, 0)
+    door.until(lambda: door.lab.queues(door.chain.vhost)["sms.request"] == (1, 0), "the request in its queue")
     door.caller()
     door.reload()
     door.until(lambda: door.messages() == 1, "the message")
