@@ -200,6 +200,7 @@ const struct ctl_command ctl_commands[] = {
      "Exit codes: 0 done, 1 that is no caller's name, 2 usage.\n"},
     {"why", cmd_why, "what became of a number: every message to it, and why not",
      " NUMBER [--rule RULE] [--since TIME] [--limit N] [--whole-number] [--json]\n"
+     "       smschain why --ext ID [--limit N] [--json]\n"
      "Every message to the number with its story and what it waits for or why it ended so; every row of it "
      "that\n"
      "became no message (duplicate of which run, suppressed, invalid); and what the rules' runs made of it, "
@@ -209,6 +210,8 @@ const struct ctl_command ctl_commands[] = {
      "  --since    runs that are so old at most: 90s, 15m, 2h, 3d (default 7d)\n"
      "  --limit    so many messages, rows and runs at most (default 50)\n"
      "NUMBER may also be what stands in the number's column and is none: invalid rows are found by it.\n"
+     "  --ext      by the id that another system has given: its messages, and the rows of tasks that have it, also\n"
+     "             those that became no message\n"
      "Examples:\n"
      "  smschain why 0171-1234567\n"
      "  smschain why +491711234567 --rule repayment-reminder --since 30d\n" CODES_DB},

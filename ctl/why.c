@@ -24,15 +24,19 @@ static int answer(struct ctl *c, struct why *w, bool whole, bool json)
 int cmd_why(struct ctl *c)
 {
     struct why w = {.since_ms = WHY_SINCE_MS, .limit = WHY_LIMIT};
-    const char *since = NULL, *limit = NULL;
+    const char *since = NULL, *limit = NULL, *ext = NULL;
     bool json = ctl_take_flag(c, "--json"), whole = ctl_take_flag(c, "--whole-number");
     if (!ctl_take_value(c, "--rule", &w.rule) || !ctl_take_value(c, "--since", &since) ||
-        !ctl_take_value(c, "--limit", &limit) || !ctl_no_options_left(c) || c->argc != 2)
+        !ctl_take_value(c, "--limit", &limit) || !ctl_take_value(c, "--ext", &ext) ||
+        !ctl_no_options_left(c) || c->argc != (ext != NULL ? 1 : 2) ||
+        (ext != NULL && (w.rule != NULL || since != NULL || whole)))
         return ctl_usage("why");
     if (since != NULL && !ctl_parse_duration(since, &w.since_ms))
         return ctl_fail(EXIT_USAGE, "--since wants a time like 90s, 15m, 2h or 3d");
     if (limit != NULL && !ctl_parse_big(limit, &w.limit))
         return ctl_fail(EXIT_USAGE, "--limit wants a number");
+    if (ext != NULL)
+        return why_ext(c, ext, w.limit, json);
     if (w.rule == NULL)
         w.rule = "";
     w.text = c->argv[1];

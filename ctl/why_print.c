@@ -50,7 +50,7 @@ static void print_told(const struct story *s)
     }
 }
 
-static void print_messages(const struct why *w)
+void why_print_messages(const struct why *w)
 {
     printf("\nmessages, the newest first\n");
     for (size_t i = 0; i < w->message_count; i++) {
@@ -66,6 +66,8 @@ static void print_messages(const struct why *w)
             show_cut(s->ext_id, SHOW_COLUMNS - 12);
             putchar('\n');
         }
+        if (*s->task_id != '\0')
+            printf("    task %s\n", s->task_id);
         if (*because != '\0')
             printf("    because %s\n", because);
         print_segments(s);
@@ -107,7 +109,7 @@ void why_print(const struct why *w, const char *number)
     else
         printf("number      %s (times in UTC)\n", number);
     print_suppressed(w);
-    print_messages(w);
+    why_print_messages(w);
     print_skips(w);
     print_runs(w);
 }
@@ -125,6 +127,8 @@ static void json_message(const struct why *w, const struct story *s, struct buf 
     show_json_big(b, "sms_id", s->sms_id);
     if (*s->ext_id != '\0')
         show_json_text(b, "ext_id", s->ext_id);
+    if (*s->task_id != '\0')
+        show_json_text(b, "task", s->task_id);
     show_json_text(b, "state", state_word(s->state));
     show_json_big(b, "run", s->run_id);
     show_json_text(b, "rule", s->rule);
@@ -164,6 +168,16 @@ static void json_run(const struct why_run *r, struct buf *b)
     buf_add_char(b, '}');
 }
 
+void why_json_messages(const struct why *w, struct buf *b)
+{
+    buf_add_str(b, ",\"messages\":[");
+    for (size_t i = 0; i < w->message_count; i++) {
+        next_object(b, i);
+        json_message(w, w->messages[i], b);
+    }
+    buf_add_char(b, ']');
+}
+
 void why_json(const struct why *w, const char *number)
 {
     auto_buf b = {0};
@@ -177,12 +191,9 @@ void why_json(const struct why *w, const char *number)
         show_json_time(&b, "since", w->suppressions[i].since);
         buf_add_char(&b, '}');
     }
-    buf_add_str(&b, "],\"messages\":[");
-    for (size_t i = 0; i < w->message_count; i++) {
-        next_object(&b, i);
-        json_message(w, w->messages[i], &b);
-    }
-    buf_add_str(&b, "],\"skipped\":[");
+    buf_add_char(&b, ']');
+    why_json_messages(w, &b);
+    buf_add_str(&b, ",\"skipped\":[");
     for (size_t i = 0; i < w->skip_count; i++) {
         next_object(&b, i);
         json_skip(w, &w->skips[i], &b);

@@ -27,7 +27,8 @@ enum head { /* columns of story_head.sql */
             H_PUBLISH,
             H_CONTROLS,
             H_OUTBOX_DUE,
-            H_FOR_WAVE
+            H_FOR_WAVE,
+            H_TASK
 };
 enum told {
     T_STEP,
@@ -85,6 +86,7 @@ static void fill_head(struct story *s)
     s->run_publishes = db_bool(h, 0, H_PUBLISH);
     s->waits_for_wave = db_bool(h, 0, H_FOR_WAVE);
     s->outbox_due = db_time_ms(h, 0, H_OUTBOX_DUE);
+    s->task_id = db_text(h, 0, H_TASK);
 }
 
 static void fill_told(struct story *s)

@@ -39,7 +39,7 @@ struct story {
     enum state state;
     const char *gateway, *reason;
     int attempt, segments /* of its text */, parts /* segments with a claim of their own */, lane;
-    const char *ext_id;                         /* of another system; "" none */
+    const char *ext_id, *task_id;               /* of another system; "" none */
     const char *version, *template_name;        /* "": not told */
     const char *run_state, *run_why, *controls; /* controls: pauses and cancels that concern it */
     bool run_publishes, waits_for_wave;

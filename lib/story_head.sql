@@ -11,7 +11,7 @@ SELECT m.run_id, m.rule, r.scheduled_at, m.number, m.created_at, m.valid_until, 
    FROM control AS k
    WHERE k.scope = 'all' OR (k.scope, k.key) IN (('rule', m.rule), ('run', r.id::text), ('message', m.sms_id::text),
                                                  ('gateway', m.gateway))),
-  w.due_at, w.for_wave AND m.state = 0 AND r.state = 'read' AND r.publish
+  w.due_at, w.for_wave AND m.state = 0 AND r.state = 'read' AND r.publish, coalesce(r.task_id, '')
 FROM message_shown AS m
 JOIN run AS r ON r.id = m.run_id
 LEFT JOIN LATERAL (SELECT o.due_at, o.for_wave FROM message_waits(m.sms_id, m.run_id) AS o WHERE m.state IN (0, 10)) AS w ON true

@@ -52,6 +52,8 @@ char *why_place(const struct conf *c, const char *rule)
     const struct conf_rule *r = conf_rule(c, rule);
     if (strcmp(rule, INBOUND_RULE) == 0)
         return xasprintf("%s/smschain.yaml: inbound", c->dir);
+    if (r != NULL && r->tasks)
+        return xstrdup(r->file);
     return r != NULL ? xasprintf("%s:%d", r->file, r->sql_line)
                      : xasprintf("rule %s, no longer configured", rule);
 }
@@ -66,6 +68,24 @@ static char *duplicate_of(const struct db_result *s, int i)
         db_bool(s, i, K_SAME) ? "" : ", and went to another number (once_per does not hold the number)");
 }
 
+char *why_invalid(const char *reason)
+{
+    static const struct {
+        const char *reason, *words;
+    } known[] = {
+        {"not_listed", "extract.deliver_only_to did not list it"},
+        {"missing_key", "a column of once_per was NULL"},
+        {"row_too_long", "the row was longer than 64 KiB"},
+        {"template_not_allowed", "it names a template that its rule does not list (templates)"},
+        {"text_not_allowed", "it has a text of its own, and its rule has no text_template"},
+        {"params_reserved", "one of its params is named task_id, ext_id, number or text"},
+    };
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (strcmp(reason, known[i].reason) == 0)
+            return xasprintf("invalid: %s", known[i].words);
+    return xasprintf("invalid: what stood in the number's column is no number (%s)", reason);
+}
+
 static char *skip_because(const struct db_result *s, int i)
 {
     const char *kind = db_text(s, i, K_KIND), *reason = db_text(s, i, K_REASON);
@@ -73,13 +93,7 @@ static char *skip_because(const struct db_result *s, int i)
         return duplicate_of(s, i);
     if (strcmp(kind, "suppressed") == 0)
         return xasprintf("suppressed then: %s", reason);
-    if (strcmp(reason, "not_listed") == 0)
-        return xstrdup("invalid: extract.deliver_only_to did not list it");
-    if (strcmp(reason, "missing_key") == 0)
-        return xstrdup("invalid: a column of once_per was NULL");
-    if (strcmp(reason, "row_too_long") == 0)
-        return xstrdup("invalid: the row was longer than 64 KiB");
-    return xasprintf("invalid: what stood in the number's column is no number (%s)", reason);
+    return why_invalid(reason);
 }
 
 static char *run_because(const struct why *w, int i)

@@ -47,6 +47,7 @@ struct why {
 /* 0, or db_run's code. */
 int must_check why_read(struct db *d, struct why *w);
 void why_deinit(struct why *w);
+char *why_invalid(const char *reason); /* of a skipped row, in words; caller frees */
 /* "conf/rules/x.yaml:7", where the rule's SQL begins; the rule's name alone where it is not configured.
  * Caller frees. */
 char *why_place(const struct conf *c, const char *rule);

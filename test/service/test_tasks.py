@@ -101,6 +101,21 @@ def test_a_task_is_a_run(extract, upstream):  # noqa: F811
         "rule": "list", "name": "March", "state": "entered", "run": run, "run_state": "read", "rows": 607, "new": 601,
         "invalid": 5, "suppressed": 1}
 
+    def why(ext_id):
+        return json.loads(extract.chain.ctl("why", "--ext", ext_id, "--json").stdout)
+    [message], [row] = why("own")["messages"], why("own")["rows"]
+    assert (message["ext_id"], message["task"], message["run"]) == ("own", "march/1", run)
+    assert (row["task"], row["name"], row["because"]) == ("march/1", "March", f"message {message['sms_id']}")
+    for ext_id, because in (("third", "invalid: what stood in the number's column is no number (too_short)"),
+                            ("other", "invalid: it names a template that its rule does not list (templates)"),
+                            ("7", "suppressed: complaint")):
+        assert why(ext_id)["messages"] == [] and [r["because"] for r in why(ext_id)["rows"]] == [because]
+    assert why("nobody's") == {"ext_id": "nobody's", "messages": [], "rows": []}
+    shown = extract.chain.ctl("why", "--ext", "other").stdout
+    assert "task march/1 (March), run" in shown and "rules/list.yaml" in shown
+    by_number = extract.chain.ctl("why", f"+{FIRST_NUMBER + 902}").stdout
+    assert "ext_id own" in by_number and "task march/1" in by_number
+
     upstream.sign("march/1")
     upstream.sql("SELECT task_ready('march/1')")
     upstream.sql("NOTIFY smschain_task, 'march/1'")
