@@ -3,7 +3,7 @@
 same bytes moved by nothing but a loop. Absolute figures belong to the machine, ratios last. Durability stays on, and
 that is asserted. Prints a table, and each row as a JSON line {"name","value","unit","floor","ratio"}.
 
-    bench.py [--quick] [NAME…]      names: chain smpp lag apply intake memory plan; --quick: a tenth of the messages
+    bench.py [--quick] [NAME…]      names: chain smpp lag apply intake memory plan instant; --quick: a tenth of the messages
 """
 import argparse
 import json
@@ -21,6 +21,7 @@ from chain import Chain, build_dir  # noqa: E402
 from fixtures import quiet_schedules  # noqa: E402
 from servers import Lab, wait_for  # noqa: E402
 from shop import rule_sql  # noqa: E402
+import instant  # noqa: E402
 
 FAST = {"SMSCHAIN_ALPHA_RATE": "50000", "SMSCHAIN_BETA_RATE": "50000", "SMSCHAIN_ALPHA_WINDOW": "500",
         "SMSCHAIN_BETA_WINDOW": "500", "SMSCHAIN_FLUSH_INTERVAL": "1s"}
@@ -284,7 +285,8 @@ def main():
                "lag": lambda *a: bench_lag(*a, 100000 // scale),
                "apply": lambda *a: bench_apply(*a, 100000 // scale), "intake": lambda *a: bench_intake(*a, 100000 // scale),
                "memory": lambda *a: bench_memory(*a, *sorted({10000, 100000 // scale, 1000000 // scale})),
-               "plan": lambda *a: bench_plan(*a, 10000, 1000000 // scale)}
+               "plan": lambda *a: bench_plan(*a, 10000, 1000000 // scale),
+               "instant": lambda lab, directory: instant.bench(lambda *a, **k: new_chain(lab, directory, *a, **k), result, scale)}
     directory = tempfile.mkdtemp(prefix="smschain-bench-")
     os.chmod(directory, 0o755)
     lab = Lab.start(os.path.join(directory, "lab"), die_with_parent=True, postgres_settings={"track_commit_timestamp": "on"})
