@@ -52,6 +52,12 @@ static void leave_running(void)
     _exit(0);
 }
 
+/* What was asked on demand is committed: it leaves at once. */
+static void wake(void *outbox)
+{
+    outbox_wake(outbox);
+}
+
 int main(int argc, char **argv)
 {
     const char *dir;
@@ -79,13 +85,15 @@ int main(int argc, char **argv)
     log_info("started", L_INT("rules", conf->rule_count), L_INT("sources", conf->source_count));
     shared.history = history_guard_new(conf->main.state_dir);
     hold = confhold_new(conf);
-    on_demand = on_demand_start(&(struct on_demand_options){.hold = hold, .shared = &shared}, &report);
+    outbox = outbox_start(conf, &shared);
+    on_demand = on_demand_start(
+        &(struct on_demand_options){.hold = hold, .shared = &shared, .committed = wake, .arg = outbox},
+        &report);
     if (!on_demand)
         fputs(report.data ? report.data : "", stderr);
     buf_deinit(&report);
     if (!on_demand)
         return 2;
-    outbox = outbox_start(conf, &shared);
     scheduler = scheduler_new(hold, &shared);
     while (!stop_requested()) {
         if (stop_reload_taken())
