@@ -4,6 +4,7 @@
 #pragma once
 #include "callback/told.h"
 #include "lib/db.h"
+#include "lib/state.h"
 
 struct gateways;
 struct apply;
@@ -14,9 +15,11 @@ struct apply_options {
     int64_t park_horizon_ms, report_horizon_ms; /* how many days back an id is looked up */
     int64_t keep_days;
 };
+#define APPLY_STATES (STATE_DELIVERED + 1)
 struct apply_figures { /* of the last committed flush */
     size_t steps, rows, events, maps, parked, unparked, quarantined;
     int64_t ms;
+    int64_t entered[APPLY_STATES]; /* messages that entered this state, by its number */
 };
 struct apply *apply_new(const struct apply_options *o);
 void apply_free(struct apply *a);

@@ -191,6 +191,7 @@ static int write_minutes(struct apply *a, const struct fold *f)
         gateways[i] = f->minutes[i].gateway;
         states[i] = f->minutes[i].state;
         counts[i] = f->minutes[i].count;
+        a->now.entered[states[i]] += counts[i];
     }
     db_add_time_array(p, minutes, n);
     db_add_int_array(p, gateways, n);

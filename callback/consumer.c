@@ -6,6 +6,7 @@
 #include "callback/options.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
+#include "lib/health.h"
 #include "lib/log.h"
 
 #include <poll.h>
@@ -34,6 +35,7 @@ struct consumer {
     struct gather_limits limits;
     int64_t keep_days, stop_by_ms, served_ms;
     bool again;                             /* this turn made room: look for deliveries at once */
+    struct loop *loop;
     bool away;                              /* the channel is closed until the database is back */
     atomic_bool stopping, connected, newer; /* newer: a chunk of a version above ours stands in the queue */
     atomic_int_fast64_t waiting_steps, oldest_ms, oldest_at;
@@ -207,6 +209,7 @@ static bool turn(struct consumer *c)
 {
     enum flush_end end;
     bool stopping = c->stopping;
+    loop_turned(c->loop);
     if (!stopping)
         serve_broker(c);
     else
@@ -260,6 +263,8 @@ struct consumer *consumer_start(struct gateways_now *gateways, int shard)
                                                  .gateways = gateways,
                                                  .shard = shard,
                                                  .shards = (int)m->broker.update_shards});
+    auto_free char *loop = xasprintf("consumer %d", shard);
+    c->loop = loop_new(loop, HEALTH_LATE_MS);
     int r = pthread_create(&c->thread, NULL, consumer_thread, c);
     if (r != 0) {
         log_error("consumer thread cannot be started", L_ERRNO(-r));
@@ -276,6 +281,7 @@ void consumer_stop(struct consumer *c)
 void consumer_join(struct consumer *c)
 {
     pthread_join(c->thread, NULL);
+    loop_free(c->loop);
     flush_free(c->flush);
     mq_consumer_free(c->mq);
     batch_free(c->batch);

@@ -1,6 +1,7 @@
 /* One batch in, one batch out. The database being away, busy or full is waited for; only a record that the
  * database refuses by itself is taken out. */
 #include "callback/flush.h"
+#include "callback/measure.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -29,6 +30,7 @@ struct flush {
     struct db *db;
     struct apply *apply;
     struct log_trouble trouble;
+    struct measure *measure;
     int64_t parked_due_ms, parked_after;
 };
 
@@ -78,6 +80,7 @@ enum { GIVEN_UP = 200 };
 static void note_flush(struct flush *f)
 {
     const struct apply_figures *last = apply_last(f->apply);
+    measure_flush(f->measure, last);
     pthread_mutex_lock(&f->lock);
     f->figures.ended_at = clock_wall_ms();
     f->figures.ms = last->ms;
@@ -245,6 +248,8 @@ struct flush *flush_new(const struct flush_options *o)
     pthread_condattr_t attr;
     f->o = *o;
     f->db = db_new(&o->db);
+    auto_free char *shard = xasprintf("%d", o->shard);
+    f->measure = measure_new(shard);
     auto_gateways gateways = gateways_now_get(o->gateways);
     const struct conf_main *conf = &gateways_conf(gateways)->main;
     f->apply = apply_new(&(struct apply_options){.db = f->db,
@@ -277,6 +282,7 @@ void flush_free(struct flush *f)
     pthread_mutex_unlock(&f->lock);
     pthread_join(f->thread, NULL);
     batch_free(f->batch);
+    measure_free(f->measure);
     apply_free(f->apply);
     db_free(f->db);
     close(f->event_fd);

@@ -3,7 +3,9 @@
 #include "callback/live.h"
 #include "callback/options.h"
 #include "lib/clock.h"
+#include "lib/health.h"
 #include "lib/log.h"
+#include "lib/monitor.h"
 #include "lib/stop.h"
 
 #include <malloc.h>
@@ -148,7 +150,11 @@ static int serve(struct service *s)
 {
     auto_gateways g = gateways_now_get(s->gateways);
     const struct conf_main *m = &gateways_conf(g)->main;
+    struct monitor *monitor;
     int result = 0;
+    if (monitor_start(m->callback.service.metrics_listen, "callback.metrics_listen", &monitor) < 0)
+        return EXIT_CANNOT;
+    struct loop *loop = loop_new("main", HEALTH_LATE_MS);
     s->live = live_start(s->gateways);
     if (s->consumes)
         start_consumers(s, m);
@@ -156,11 +162,14 @@ static int serve(struct service *s)
         result = EXIT_CANNOT;
     while (result == 0 && !stop_requested()) {
         stop_wait_ms(1000);
+        loop_turned(loop);
         if (stop_reload_taken())
             reload(s);
     }
     log_info("ending");
+    loop_free(loop);
     stop_all(s);
+    monitor_stop(monitor);
     return result;
 }
 

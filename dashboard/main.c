@@ -4,7 +4,9 @@
 #include "dashboard/server.h"
 #include "extract/cron.h"
 #include "extract/source.h"
+#include "lib/health.h"
 #include "lib/log.h"
+#include "lib/monitor.h"
 #include "lib/stop.h"
 
 #include <stdio.h>
@@ -92,7 +94,11 @@ static int serve(struct service *s)
     auto_setting first = setting_get();
     const struct conf_main *m = &first->conf->main;
     auto_free char *why = NULL;
+    struct monitor *monitor;
     int result = 0;
+    if (monitor_start(m->dashboard.service.metrics_listen, "dashboard.metrics_listen", &monitor) < 0)
+        return EXIT_CANNOT;
+    struct loop *loop = loop_new("main", HEALTH_LATE_MS);
     s->rates = rates_new(rate_window_ms(m));
     s->depths = depths_start();
     s->workers = workers_start(m, s->rates, s->depths);
@@ -107,11 +113,14 @@ static int serve(struct service *s)
     }
     while (result == 0 && !stop_requested()) {
         stop_wait_ms(1000);
+        loop_turned(loop);
         if (stop_reload_taken())
             reload(s);
     }
     log_info("ending");
+    loop_free(loop);
     stop_all(s);
+    monitor_stop(monitor);
     return result;
 }
 

@@ -310,6 +310,7 @@ int claim_start(struct dispatcher *d)
     struct claim_group g = claim_asked(d);
     claim_params(&g, d->params);
     d->asked_by = d->place.session;
+    d->measure.claim_us = clock_mono_us();
     int rc = db_start(d->db, claim_sql(&g), d->params);
     FAULT("dispatch.claim_sent");
     return rc;

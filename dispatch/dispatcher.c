@@ -91,6 +91,7 @@ struct dispatcher *dispatcher_new(const struct conf *conf, const struct conf_gat
     breaker_init(&d->breaker, gateway->breaker_failures, gateway->breaker_pause_ms);
     open_database(d);
     open_broker(d);
+    measure_init(d);
     return d;
 }
 
@@ -115,6 +116,7 @@ void dispatcher_free(struct dispatcher *d)
     history_free(d->history);
     db_params_free(d->params);
     db_free(d->db);
+    measure_deinit(d);
     figures_free(d->figures);
     free(d->arrays);
     free(d->slots_dir);
@@ -200,6 +202,7 @@ static bool open_sender(struct dispatcher *d)
     while (!d->ending && ((d->sender == NULL && !open_driver(d)) || !open_slots(d))) {
         struct pollfd wake = {.fd = d->wake_fd, .events = POLLIN};
         d->ending = poll(&wake, 1, OPEN_AGAIN_MS) > 0;
+        loop_turned(d->measure.loop);
     }
     return d->slots != NULL;
 }
@@ -248,6 +251,7 @@ static void set_figures(struct dispatcher *d, int64_t now_ms)
     figures_set(d->figures, "handed_over", c->handed_over);
     figures_set(d->figures, "dead", c->dead);
     set_link_figures(d);
+    measure_ready(d);
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -326,6 +330,7 @@ void dispatcher_run(struct dispatcher *d)
 {
     bool usable = open_sender(d);
     for (int64_t now_ms = clock_mono_ms(); usable && !drained(d, now_ms); now_ms = clock_mono_ms()) {
+        loop_turned(d->measure.loop);
         d->linked = may_link(d);
         if (d->linked)
             d->driver->turn(d->sender);

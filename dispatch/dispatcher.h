@@ -6,6 +6,7 @@
 #include "dispatch/breaker.h"
 #include "dispatch/claim.h"
 #include "dispatch/gateway.h"
+#include "dispatch/measure.h"
 #include "dispatch/rate.h"
 #include "dispatch/reports.h"
 #include "dispatch/tell.h"
@@ -145,6 +146,7 @@ struct dispatcher {
     bool probing;
 
     struct counters counters;
+    struct measure measure;
     struct heartbeat heartbeat;
     int64_t rate_from_ms, rate_from_submits, rate_now;
     const char *state;

@@ -53,6 +53,7 @@ struct gateway_item { /* one message of a request, or one segment of one */
 struct gateway_request {
     int64_t claimed_mono_ms; /* when the oldest of its claims was asked for */
     bool instant;            /* its lane */
+    int64_t sent_us;         /* when its first byte left; 0: not yet. The dispatcher's, for measuring */
     size_t count;
     struct gateway_item items[];
 };

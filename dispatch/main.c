@@ -3,6 +3,7 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/same.h"
 #include "lib/clock.h"
+#include "lib/monitor.h"
 #include "lib/stop.h"
 
 #include <pthread.h>
@@ -225,13 +226,16 @@ static void reload(const char *dir, struct threads *all, struct loaded **current
 static void serve(const char *dir, struct loaded *current)
 {
     struct threads all = {0};
+    struct loop *loop = loop_new("main", HEALTH_LATE_MS);
     while (!stop_requested()) {
+        loop_turned(loop);
         if (stop_reload_taken())
             reload(dir, &all, &current);
         join(&all, false);
         start_missing(&all, current);
         stop_wait_ms(1000);
     }
+    loop_free(loop);
     for (size_t i = 0; i < all.count; i++)
         end(all.at[i]);
     join(&all, true);
@@ -251,6 +255,7 @@ static void allow_files(void)
 int main(int argc, char **argv)
 {
     int code = 0;
+    struct monitor *monitor;
     stop_init();
     log_init("dispatch", LOG_LOGFMT, LOG_LEVEL_INFO);
     const char *dir = conf_arguments(argc, argv, "smschain-dispatch",
@@ -266,10 +271,16 @@ int main(int argc, char **argv)
         let_go(l);
         return 2;
     }
+    if (monitor_start(l->conf->main.dispatch.service.metrics_listen, "dispatch.metrics_listen", &monitor) <
+        0) {
+        let_go(l);
+        return 2;
+    }
     allow_files();
     srandom((unsigned)(clock_wall_ms() ^ getpid())); /* back-offs of two processes differ */
     log_info("started", L_STR("version", SMSCHAIN_VERSION), L_INT("gateways", l->conf->gateway_count));
     serve(dir, l);
+    monitor_stop(monitor);
     log_info("ended");
     return 0;
 }

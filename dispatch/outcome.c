@@ -127,7 +127,9 @@ bool outcome_first_byte(void *arg, struct gateway_request *r)
             abort(); /* never without a committed claim of our own */
         FAULT("dispatch.before_mark");
         slot_mark(m->slot);
+        series_observe_us(d->measure.wait[m->delivery->lane], (clock_mono_ms() - m->delivery->taken_ms) * 1000);
     }
+    r->sent_us = clock_mono_us();
     FAULT("dispatch.marked");
     return true;
 }
@@ -171,6 +173,8 @@ static void count(struct dispatcher *d, const struct gateway_answer *a, size_t n
                                    [OUTCOME_NOT_SENT] = &c->not_sent,
                                    [OUTCOME_IN_DOUBT] = &c->in_doubt};
     *by_outcome[a->outcome] += (int64_t)n;
+    if (a->outcome == OUTCOME_ACCEPTED)
+        series_set(d->measure.last_accepted, clock_wall_ms());
 }
 
 /* What the answer says of one message, as if it had been alone in its request. */
@@ -337,6 +341,8 @@ void outcome_answered(void *arg, struct gateway_request *r, const struct gateway
 {
     struct dispatcher *d = arg;
     FAULT("dispatch.answer_read");
+    if (r->sent_us > 0)
+        series_observe_us(d->measure.submit, clock_mono_us() - r->sent_us);
     if (answer->each != NULL)
         answered_each(d, r, answer);
     else

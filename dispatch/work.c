@@ -1,6 +1,7 @@
 /* One statement at a time is under way on the session, and curl goes on meanwhile. One whose answer was lost
  * with the connection is run again as it was: each of them gives the same result when it is run twice. */
 #include "dispatch/dispatcher.h"
+#include "lib/clock.h"
 
 #define AGAIN_MS 1000
 
@@ -27,6 +28,7 @@ static void done(struct dispatcher *d, const struct db_result *r, int64_t now_ms
     d->work = WORK_NONE;
     switch (work) {
     case WORK_CLAIM:
+        series_observe_us(d->measure.claim, clock_mono_us() - d->measure.claim_us);
         claim_done(d, r, now_ms);
         break;
     case WORK_SETTLE:

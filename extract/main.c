@@ -2,12 +2,14 @@
 #include "extract/confhold.h"
 #include "extract/cron.h"
 #include "extract/history_guard.h"
+#include "extract/measure.h"
 #include "extract/on_demand.h"
 #include "extract/outbox.h"
 #include "extract/scheduler.h"
 #include "extract/source.h"
 #include "lib/conf.h"
 #include "lib/log.h"
+#include "lib/monitor.h"
 #include "lib/stop.h"
 #include <stdio.h>
 
@@ -67,6 +69,7 @@ int main(int argc, char **argv)
     struct scheduler *scheduler;
     struct on_demand *on_demand;
     struct outbox *outbox;
+    struct monitor *monitor;
     struct buf report = {0};
     int code = 0;
 
@@ -82,8 +85,14 @@ int main(int argc, char **argv)
         return 2;
     }
     init_log(&conf->main);
+    if (monitor_start(conf->main.extract.service.metrics_listen, "extract.metrics_listen", &monitor) < 0) {
+        buf_deinit(&report);
+        conf_free(conf);
+        return 2;
+    }
     log_info("started", L_INT("rules", conf->rule_count), L_INT("sources", conf->source_count));
     shared.history = history_guard_new(conf->main.state_dir);
+    shared.measure = measure_new();
     hold = confhold_new(conf);
     outbox = outbox_start(conf, &shared);
     on_demand = on_demand_start(
@@ -106,7 +115,9 @@ int main(int argc, char **argv)
     if (!scheduler_drain(scheduler, DRAIN_MS))
         leave_running();
     scheduler_free(scheduler);
+    monitor_stop(monitor);
     history_guard_free(shared.history);
+    measure_free(shared.measure);
     log_info("ended");
     return 0;
 }

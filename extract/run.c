@@ -4,6 +4,7 @@
 #include "extract/group.h"
 #include "extract/history_guard.h"
 #include "extract/ledger.h"
+#include "extract/measure.h"
 #include "extract/planner.h"
 #include "extract/source.h"
 #include "extract/source_task.h"
@@ -32,12 +33,14 @@ struct run {
     const char *no; /* its answer */
     struct run_row row;
     int64_t looked_at_history; /* mono ms; the same below */
+    int64_t sent_us;           /* when `sent` was sent */
     int64_t group_began;       /* when the group that is being filled got its first row */
 };
 
 static enum run_result again(struct run *r, const char *why)
 {
     snprintf(r->job->why, sizeof(r->job->why), "%s", why);
+    series_add(r->job->shared->measure->runs_again, 1);
     return RUN_AGAIN;
 }
 
@@ -50,6 +53,7 @@ static enum run_result close_run(struct run *r, const char *state, const char *w
         return again(r, ledger_why(r->ledger));
     log_warn("run is not read", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id),
              L_STR("state", state), L_STR("why", why));
+    series_add(r->job->shared->measure->runs_closed, 1);
     return RUN_ENDED;
 }
 
@@ -107,6 +111,14 @@ static void note_so_far(struct run *r)
     r->answered = NULL;
 }
 
+static void measure_group(struct run *r)
+{
+    if (!r->sent)
+        return;
+    series_observe_us(r->job->shared->measure->group, clock_mono_us() - r->sent_us);
+    series_set(r->job->shared->measure->last_group, clock_wall_ms());
+}
+
 /* Waits for the group that is on its way. RUN_ENDED: go on reading; else *ret_stop is set. */
 static enum run_result settle(struct run *r, bool *ret_stop)
 {
@@ -116,6 +128,7 @@ static enum run_result settle(struct run *r, bool *ret_stop)
     *ret_stop = true;
     if (x != 0)
         return ledger_trouble(r, x);
+    measure_group(r);
     r->answered = r->sent;
     r->sent = NULL;
     r->no = o.no;
@@ -123,6 +136,7 @@ static enum run_result settle(struct run *r, bool *ret_stop)
         log_warn("run is held: more new messages than max_recipients", L_STR("rule", r->job->rule),
                  L_INT("run", r->job->run_id), L_INT("max_recipients", r->rule->max_recipients),
                  L_INT("new", o.rows_new));
+        series_add(r->job->shared->measure->runs_held, 1);
         note_so_far(r);
         return RUN_ENDED;
     }
@@ -162,6 +176,7 @@ static enum run_result send_group(struct run *r, const struct group *g, bool *re
             return again(r, "the database is away, or has lost history");
         }
     }
+    r->sent_us = clock_mono_us();
     x = ledger_send(r->ledger, g);
     if (x == 0) {
         r->sent = g;
@@ -220,6 +235,16 @@ static enum run_result read_rows(struct run *r, bool *ret_stop)
     return *ret_stop ? result : judge_answered(r, ret_stop);
 }
 
+static void measure_pass(struct measure *m, const struct balance *b, bool held)
+{
+    series_add(m->rows_new, b->new_);
+    series_add(m->rows_duplicate, b->duplicate);
+    series_add(m->rows_invalid, b->invalid);
+    series_add(m->rows_suppressed, b->suppressed);
+    series_add(m->rows_gone, b->gone);
+    series_add(held ? m->runs_held : m->runs_read, 1);
+}
+
 static enum run_result finish(struct run *r)
 {
     struct balance b = {0};
@@ -231,6 +256,7 @@ static enum run_result finish(struct run *r)
     if (x != 0)
         return ledger_trouble(r, x);
     FAULT("extract.run_ended");
+    measure_pass(r->job->shared->measure, &b, held != NULL);
     if (held)
         log_warn("run is held", L_STR("rule", r->job->rule), L_INT("run", r->job->run_id),
                  L_STR("why", held));

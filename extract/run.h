@@ -9,6 +9,7 @@
 /* What all threads of the process share. */
 struct extract_shared {
     struct history_guard *history;
+    struct measure *measure;
     _Atomic int64_t rows;      /* read so far */
     _Atomic int64_t messages;  /* entered so far, by groups */
     _Atomic int64_t published; /* chunks */

@@ -3,6 +3,7 @@
 #include "extract/crew.h"
 #include "extract/firing.h"
 #include "extract/history_guard.h"
+#include "extract/measure.h"
 #include "extract/rule.h"
 #include "extract/task.h"
 #include "extract/waves.h"
@@ -57,6 +58,7 @@ struct scheduler {
     /* mono ms: when they are due again */
     int64_t house_at, skips_at, partitions_at, history_at, waiting_at, waves_at;
     int64_t figures_at, rows_before;
+    struct loop *loop;
     struct log_trouble trouble;
 };
 
@@ -103,6 +105,7 @@ struct scheduler *scheduler_new(struct confhold *conf, struct extract_shared *sh
         .shared = shared,
         .crew = crew_new(shared),
         .params = db_params_new(),
+        .loop = loop_new("scheduler", HEALTH_LATE_MS),
         .figures = figures_new("extract", ""),
         .fired = xcalloc(FIRING_MAX, sizeof(*s->fired)),
         .db = db_new(&(struct db_options){.conninfo = m->database.conninfo,
@@ -111,6 +114,7 @@ struct scheduler *scheduler_new(struct confhold *conf, struct extract_shared *sh
                                           .name = "smschain-extract scheduler",
                                           .idle_in_transaction_timeout_ms = DB_HELD_IDLE_MS}),
     };
+    figures_tell(s->figures, measure_figures, NULL);
     make_plans(s);
     tasks_init(&s->tasks, confhold_conf(conf));
     return s;
@@ -129,6 +133,7 @@ void scheduler_free(struct scheduler *s)
 {
     drop_plans(s);
     tasks_deinit(&s->tasks);
+    loop_free(s->loop);
     crew_free(s->crew);
     figures_free(s->figures);
     db_params_free(s->params);
@@ -308,6 +313,7 @@ static int clean(struct scheduler *s, const struct db_sql *sql, int64_t keep)
             return r;
         if (db_affected(cleaned) == 0)
             break;
+        loop_turned(s->loop);
     } while (!stop_requested());
     return 0;
 }
@@ -370,11 +376,23 @@ static int tell_figures(struct scheduler *s, int64_t now)
     return figures_write(s->figures, s->db);
 }
 
+static void say_history(struct scheduler *s)
+{
+    if (history_guard_lost(s->shared->history))
+        health_bad(s->shared->measure->history,
+                   "the database has lost history: smschain accept-database, then extract goes on");
+    else
+        health_good(s->shared->measure->history, "");
+}
+
 static bool look_at_history(struct scheduler *s, int64_t now)
 {
     if (s->generation == db_generation(s->db) && now < s->history_at)
         return !history_guard_lost(s->shared->history);
-    if (!history_guard_fine(s->shared->history, s->db))
+    bool fine = history_guard_fine(s->shared->history, s->db);
+    if (fine || history_guard_lost(s->shared->history))
+        say_history(s);
+    if (!fine)
         return false;
     s->generation = db_generation(s->db);
     s->history_at = now + HISTORY_EVERY_MS;
@@ -398,6 +416,7 @@ int64_t scheduler_turn(struct scheduler *s)
     int64_t now = clock_mono_ms();
     int r;
 
+    loop_turned(s->loop);
     crew_reap(s->crew, now);
     r = db_ready(s->db);
     if (r == 0 && !look_at_history(s, now))

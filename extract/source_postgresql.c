@@ -38,7 +38,8 @@ static struct source *pg_open(const struct conf_source *conf, const char *applic
         .db = db_new(&(struct db_options){.conninfo = conf->conninfo,
                                           .name = application,
                                           .statement_timeout_ms = (int)conf->statement_timeout_ms,
-                                          .read_only = true}),
+                                          .read_only = true,
+                                          .foreign = true}),
     };
     return &p->source;
 }

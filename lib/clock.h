@@ -5,6 +5,7 @@
 
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void); /* the same clock, for measuring what is short */
 /* "2026-01-31T08:15:00.123Z"; out holds at least CLOCK_ISO_SIZE bytes. Returns out. */
 #define CLOCK_ISO_SIZE 32
 char *clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]);

@@ -30,6 +30,7 @@ struct conf_map { /* a YAML mapping of words to words, in file order */
 struct conf_service { /* what each of extract, dispatch, callback, operator has; render has no database */
     char *database_user, *database_password;
     char *broker_user, *broker_password;
+    char *metrics_listen; /* "" : none */
 };
 
 struct conf_http { /* keys auth, tls, proxy: how a server over HTTP is reached, and who we are there */

@@ -88,6 +88,16 @@ bool conf_form_listen(const char *value, char message[CONF_MESSAGE_MAX])
     return true;
 }
 
+/* Port 0: any that is free. */
+bool conf_form_listen_or_none(const char *value, char message[CONF_MESSAGE_MAX])
+{
+    size_t len = strlen(value);
+
+    if (len == 0 || (len > 2 && strcmp(value + len - 2, ":0") == 0))
+        return true;
+    return conf_form_listen(value, message);
+}
+
 bool conf_form_host_port(const char *value, char message[CONF_MESSAGE_MAX])
 {
     char ignored[CONF_MESSAGE_MAX];

@@ -43,11 +43,6 @@ bool conf_form_long_token(const char *value, char message[CONF_MESSAGE_MAX])
     return len == 0 || (len >= 16 && len <= 512) || expected(message, "16 to 512 bytes, best random ones");
 }
 
-bool conf_form_listen_or_none(const char *value, char message[CONF_MESSAGE_MAX])
-{
-    return *value == '\0' || conf_form_listen(value, message);
-}
-
 bool conf_form_signs(const char *value, char message[CONF_MESSAGE_MAX])
 {
     return strstr(value, "{body}") != NULL ||

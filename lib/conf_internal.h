@@ -168,14 +168,14 @@ void conf_words_text(const struct conf_word *words, struct buf *out); /* "GET, P
 extern const struct conf_word conf_state_words[];                     /* report.states: our side */
 
 /* ---- forms ---- */
-conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zone, conf_form_listen,
+conf_form conf_form_not_empty, conf_form_name, conf_form_absolute, conf_form_zone, conf_form_listen, conf_form_listen_or_none,
     conf_form_digits, conf_form_share, conf_form_kept_share, conf_form_share_or_number, conf_form_digits_or_none, conf_form_price, conf_form_currency, conf_form_country, conf_form_number, conf_form_conninfo, conf_form_url,
     conf_form_pointer, conf_form_regex, conf_form_status, conf_form_taken, conf_form_reason, conf_form_cron,
     conf_form_at, conf_form_token, conf_form_field, conf_form_time_format, conf_form_one_line, conf_form_path,
     conf_form_user, conf_form_proxy, conf_form_keyword, conf_form_network,
     conf_form_header, conf_form_secret, conf_form_signs, conf_form_absolute_or_none, conf_form_host_port,
     conf_form_sha256, conf_form_lane,
-    conf_form_long_token, conf_form_listen_or_none;
+    conf_form_long_token;
 bool conf_civil_parse(const char *s, struct zone_civil *ret); /* "YYYY-MM-DD HH:MM[:SS]" */
 
 /* ---- across files ---- */

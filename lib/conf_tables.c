@@ -80,9 +80,16 @@ static const struct conf_table broker_table = {.keys = broker_keys};
     {.name = "database_password", .type = CONF_STR, .at = M(part.service.database_password), .secret = true,     \
      .help = "That user's password; without it libpq's other ways (a password file, `peer`)."}
 
+#define METRICS_LISTEN(part)                                                                                     \
+    {.name = "metrics_listen", .type = CONF_STR, .at = M(part.service.metrics_listen),                           \
+     .form = conf_form_listen_or_none,                                                                           \
+     .help = "Address and port of `/metrics` (for Prometheus), `/livez` and `/readyz?verbose`, plain HTTP: for your own " \
+             "network only. Port 0: a free one, which the log names. `\"\"`: none."}
+
 static const struct conf_key extract_keys[] = {
     DATABASE_LOGIN(extract, "extract"),
     BROKER_LOGIN(extract, "extract"),
+    METRICS_LISTEN(extract),
     {.name = "max_parallel_runs", .type = CONF_INT, .at = M(extract.max_parallel_runs), .fallback = "4", .min = 1,
      .max = 64, .unit = "runs",
      .help = "How many runs one process reads at a time."},
@@ -118,6 +125,7 @@ static const struct conf_table extract_table = {.keys = extract_keys};
 
 static const struct conf_key render_keys[] = {
     BROKER_LOGIN(render, "render"),
+    METRICS_LISTEN(render),
     {.name = "prefetch", .type = CONF_INT, .at = M(render.prefetch), .fallback = "16", .min = 1, .max = 1000,
      .unit = "chunks",
      .help = "Chunks taken from a queue and not acknowledged yet."},
@@ -128,6 +136,7 @@ static const struct conf_table render_table = {.keys = render_keys};
 static const struct conf_key dispatch_keys[] = {
     DATABASE_LOGIN(dispatch, "dispatch"),
     BROKER_LOGIN(dispatch, "dispatch"),
+    METRICS_LISTEN(dispatch),
     {.name = "claim_horizon", .type = CONF_DURATION, .at = M(dispatch.claim_horizon_ms), .fallback = "1h",
      .min = 1000, .max = 7 * DAY_MS,
      .help = "A claim that has no outcome after so long becomes in doubt. Longer than twice the slowest "
@@ -143,6 +152,7 @@ static const struct conf_word forwarded_headers[] = {{"X-Forwarded-For", 0}, {"F
 static const struct conf_key callback_keys[] = {
     DATABASE_LOGIN(callback, "callback"),
     BROKER_LOGIN(callback, "callback"),
+    METRICS_LISTEN(callback),
     {.name = "listen", .type = CONF_STR, .at = M(callback.listen), .fallback = "127.0.0.1:8085",
      .form = conf_form_listen,
      .help = "Address and port that gateways post to."},
@@ -210,8 +220,7 @@ static const struct conf_key dashboard_keys[] = {
              "for a TLS proxy in front."},
     {.name = "tls_key", .type = CONF_STR, .at = M(dashboard.tls_key), .form = conf_form_absolute_or_none,
      .help = "PEM file with its key. Both are read again at SIGHUP."},
-    {.name = "metrics_listen", .type = CONF_STR, .at = M(dashboard.metrics_listen), .form = conf_form_listen_or_none,
-     .help = "Address and port of `/metrics`, `/livez` and `/readyz`; without it none."},
+    METRICS_LISTEN(dashboard),
     {.name = "trusted_proxies", .type = CONF_STR_LIST, .at = M(dashboard.trusted_proxies), .max = 64,
      .form = conf_form_network,
      .help = "Networks of your own proxies, which let in only those who may look, and say who it is in `role_header` and "

@@ -16,6 +16,7 @@ struct db *db_new(const struct db_options *opts)
     d->idle_session_timeout_ms = opts->idle_session_timeout_ms;
     d->idle_in_transaction_timeout_ms = opts->idle_in_transaction_timeout_ms;
     d->read_only = opts->read_only;
+    link_begin(&d->link, opts->foreign ? NULL : &links_database);
     return d;
 }
 
@@ -24,6 +25,7 @@ void db_free(struct db *d)
     if (!d)
         return;
     db_drop(d);
+    link_end(&d->link);
     free(d->conninfo);
     free(d->user);
     free(d->password);
@@ -52,6 +54,7 @@ void db_drop(struct db *d)
     PQfinish(d->conn);
     d->conn = NULL;
     d->mode = DB_IDLE;
+    link_closed(&d->link);
 }
 
 /* ---- what an error means ---- */
@@ -147,6 +150,7 @@ int db_lost(struct db *d, const char *why)
     log_trouble_begins(&d->away, "database is away", fields, COUNT_OF(fields));
     log_fields(LOG_LEVEL_DEBUG, "database connection failed", fields, COUNT_OF(fields));
     db_drop(d);
+    link_lost(&d->link, d->error);
     return -ECONNRESET;
 }
 
@@ -272,6 +276,7 @@ static int connect_now(struct db *d)
     d->opened_mono_ms = clock_mono_ms();
     d->generation++;
     log_trouble_ends(&d->away, "database is back");
+    link_opened(&d->link);
     return 0;
 }
 

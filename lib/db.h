@@ -21,6 +21,7 @@ struct db_options {
      * it, and another process takes over. */
     int idle_session_timeout_ms, idle_in_transaction_timeout_ms;
     bool read_only;        /* default_transaction_read_only = on */
+    bool foreign;          /* not the pipeline's own database: /readyz does not ask for it */
 };
 
 enum {

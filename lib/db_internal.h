@@ -5,6 +5,7 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/db.h"
+#include "lib/links.h"
 #include "lib/log.h"
 
 #include <libpq-fe.h>
@@ -48,6 +49,7 @@ struct db {
     unsigned failures;
     int64_t opened_mono_ms, next_try_mono_ms;
     struct log_trouble away;
+    struct link link;
     char error[DB_ERROR_SIZE], sqlstate[6];
     int error_position;
 };

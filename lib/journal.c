@@ -2,6 +2,7 @@
  * with one fdatasync. What a failed batch wrote is truncated away. */
 #include "lib/journal_files.h"
 
+#include "lib/clock.h"
 #include "lib/crc32c.h"
 #include "lib/fault.h"
 #include "lib/log.h"
@@ -18,6 +19,7 @@ struct journal_entry {
     void (*done)(void *arg, int result);
     void *arg;
     int result;
+    int64_t queued_us;
     size_t len;            /* of bytes, the header included */
     unsigned char bytes[]; /* as it will stand in the file */
 };
@@ -31,7 +33,8 @@ static void put_u32(unsigned char *to, uint32_t n)
 static struct journal_entry *make_entry(const void *record, size_t len, void (*done)(void *, int), void *arg)
 {
     struct journal_entry *e = xmalloc(sizeof(*e) + JOURNAL_HEADER_BYTES + len);
-    *e = (struct journal_entry){.done = done, .arg = arg, .len = JOURNAL_HEADER_BYTES + len};
+    *e = (struct journal_entry){
+        .done = done, .arg = arg, .queued_us = clock_mono_us(), .len = JOURNAL_HEADER_BYTES + len};
     put_u32(e->bytes, (uint32_t)len);
     memcpy(e->bytes + JOURNAL_HEADER_BYTES, record, len);
     uint32_t crc = crc32c(0, e->bytes, 4);
@@ -141,13 +144,28 @@ static struct journal_entry *take_batch(struct journal *j)
     return first;
 }
 
-static void tell(struct journal_entry *e, int result)
+static void tell(struct journal *j, struct journal_entry *e, int result)
 {
+    int64_t now_us = clock_mono_us();
     while (e) {
         struct journal_entry *next = e->next;
+        series_observe_us(j->append_seconds, now_us - e->queued_us);
+        series_add(result == 0 ? j->kept : j->not_kept, 1);
         e->done(e->arg, result);
         free(e);
         e = next;
+    }
+}
+
+static void say(struct journal *j, struct log_trouble *trouble, int r)
+{
+    if (r < 0) {
+        log_trouble_begins(trouble, "journal cannot keep records",
+                           (struct log_field[]){L_STR("dir", j->dir), L_ERRNO(r)}, 2);
+        health_bad(j->health, "cannot keep records: %s", strerror(-r));
+    } else {
+        log_trouble_ends(trouble, "journal keeps records again");
+        health_good(j->health, "");
     }
 }
 
@@ -168,12 +186,8 @@ static void *writer_thread(void *arg)
         pthread_mutex_unlock(&j->lock);
         if (batch) {
             int r = write_batch(j, batch);
-            if (r < 0)
-                log_trouble_begins(&trouble, "journal cannot keep records",
-                                   (struct log_field[]){L_STR("dir", j->dir), L_ERRNO(r)}, 2);
-            else
-                log_trouble_ends(&trouble, "journal keeps records again");
-            tell(batch, r < 0 ? JOURNAL_FULL : 0);
+            say(j, &trouble, r);
+            tell(j, batch, r < 0 ? JOURNAL_FULL : 0);
         } else {
             end_file(j);
         }
@@ -288,6 +302,34 @@ void journal_rotate(struct journal *j)
 
 /* ---- opening and closing ---- */
 
+static const struct metric append_seconds = {"smschain_journal_append_seconds",
+                                             "From appending a record to its being on disk.",
+                                             METRIC_SECONDS,
+                                             {NULL},
+                                             0};
+static const struct metric records = {"smschain_journal_records_total",
+                                      "Records appended, by whether they were kept.",
+                                      METRIC_COUNTER,
+                                      {"outcome"},
+                                      0};
+
+static void measure_begin(struct journal *j)
+{
+    j->append_seconds = series_new(&append_seconds, NULL, NULL);
+    j->kept = series_new(&records, "kept", NULL);
+    j->not_kept = series_new(&records, "not_kept", NULL);
+    j->health = health_new("journal", NULL);
+    health_good(j->health, "");
+}
+
+static void measure_end(struct journal *j)
+{
+    series_free(j->append_seconds);
+    series_free(j->kept);
+    series_free(j->not_kept);
+    health_free(j->health);
+}
+
 int journal_open(const struct journal_options *opts, struct journal **ret)
 {
     size_t file_bytes = opts->file_bytes ? opts->file_bytes : 8u << 20;
@@ -300,12 +342,14 @@ int journal_open(const struct journal_options *opts, struct journal **ret)
         return r < 0 ? r : -EBUSY;
     j->file_bytes = file_bytes;
     j->record_max_bytes = record_max_bytes;
+    measure_begin(j);
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, MAX_OF((size_t)PTHREAD_STACK_MIN, (size_t)256 << 10));
     r = pthread_create(&j->writer, &attr, writer_thread, j);
     pthread_attr_destroy(&attr);
     if (r != 0) {
+        measure_end(j);
         journal_leave_dir(j);
         return -r;
     }
@@ -324,5 +368,6 @@ void journal_close(struct journal *j)
     pthread_mutex_unlock(&j->lock);
     pthread_join(j->writer, NULL);
     j->has_writer = false;
+    measure_end(j);
     journal_leave_dir(j);
 }

@@ -1,7 +1,9 @@
 /* Inside of the journal: what its two halves, writing (journal.c) and reading (journal_read.c), share. */
 #pragma once
 #include "lib/buf.h"
+#include "lib/health.h"
 #include "lib/journal.h"
+#include "lib/metrics.h"
 
 #include <pthread.h>
 
@@ -40,6 +42,8 @@ struct journal {
     int writing;
     uint32_t next_number;
     struct buf batch;
+    struct series *append_seconds, *kept, *not_kept;
+    struct health *health; /* the check `journal` */
 
     /* reading, by the one reading thread */
     int reading;

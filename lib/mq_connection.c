@@ -33,6 +33,7 @@ void mq_connection_init(struct mq_connection *c, const struct mq_options *opts)
         .tls = opts->tls,
         .fd = -1,
     };
+    link_begin(&c->link, &links_broker);
 }
 
 static struct timeval as_timeval(int64_t ms)
@@ -63,6 +64,7 @@ void mq_connection_deinit(struct mq_connection *c)
         (void)amqp_connection_close(c->amqp, AMQP_REPLY_SUCCESS);
     }
     close_now(c);
+    link_end(&c->link);
     free(c->host);
     free(c->vhost);
     free(c->user);
@@ -219,6 +221,7 @@ void mq_connection_up(struct mq_connection *c)
     set_call_timeout(c, CALL_TIMEOUT_MS);
     c->opened_mono_ms = clock_mono_ms();
     log_trouble_ends(&c->away, "broker is back");
+    link_opened(&c->link);
 }
 
 void mq_connection_fail(struct mq_connection *c, const char *why)
@@ -233,6 +236,7 @@ void mq_connection_fail(struct mq_connection *c, const char *why)
     c->next_try_mono_ms = now + clock_backoff_ms(c->failures, MQ_BACKOFF_BASE_MS, MQ_BACKOFF_MAX_MS);
     const struct log_field fields[] = {L_STR("connection", c->name), L_STR("host", c->host),
                                        L_INT("port", c->port), L_STR("error", why)};
+    link_lost(&c->link, why);
     log_trouble_begins(&c->away, "broker is away", fields, COUNT_OF(fields));
     log_fields(LOG_LEVEL_DEBUG, "broker connection failed", fields, COUNT_OF(fields));
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include "lib/base.h"
 #include "lib/clock.h"
+#include "lib/links.h"
 #include "lib/log.h"
 #include "lib/mq.h"
 
@@ -29,6 +30,7 @@ struct mq_connection {
     unsigned failures;
     int64_t next_try_mono_ms;
     struct log_trouble away;
+    struct link link;
     char why[256]; /* of the last failure */
 };
 

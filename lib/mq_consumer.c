@@ -144,6 +144,8 @@ static void connect_if_due(struct mq_consumer *c)
 {
     int64_t wait_ms;
 
+    if (c->state == CLOSED && c->paused)
+        link_unwanted(&c->c.link);
     if (c->state != CLOSED || c->paused || !mq_connection_due(&c->c, clock_mono_ms(), &wait_ms))
         return;
     if (mq_connection_open(&c->c) < 0) {

@@ -16,11 +16,18 @@ struct figure {
     int64_t value;
 };
 
+struct told_figure { /* a figure that is a metric, too */
+    const struct figure_metric *row;
+    struct series *series;
+};
+
 struct figures {
     char *service, *part;
     char host[HOST_NAME_MAX + 1];
     struct figure all[FIGURES_MAX];
     size_t count;
+    struct told_figure *told;
+    size_t told_count;
     int64_t written_mono_ms;
 };
 
@@ -43,9 +50,37 @@ void figures_free(struct figures *f)
         free(f->all[i].name);
         free(f->all[i].word);
     }
+    for (size_t i = 0; i < f->told_count; i++)
+        series_free(f->told[i].series);
+    free(f->told);
     free(f->service);
     free(f->part);
     free(f);
+}
+
+void figures_tell(struct figures *f, const struct figure_metric *rows, const char *of)
+{
+    for (const struct figure_metric *row = rows; row->figure; row++) {
+        f->told = xrealloc(f->told, (f->told_count + 1) * sizeof(*f->told));
+        f->told[f->told_count++] = (struct told_figure){
+            .row = row,
+            .series =
+                of ? series_new(row->metric, of, row->value) : series_new(row->metric, row->value, NULL),
+        };
+    }
+}
+
+static void tell(const struct figures *f, const struct figure *one)
+{
+    for (size_t i = 0; i < f->told_count; i++) {
+        const struct told_figure *t = &f->told[i];
+        if (strcmp(t->row->figure, one->name) != 0)
+            continue;
+        if (t->row->word)
+            series_set(t->series, one->word && strcmp(one->word, t->row->word) == 0);
+        else
+            series_set(t->series, one->value);
+    }
 }
 
 static struct figure *named(struct figures *f, const char *name)
@@ -67,6 +102,7 @@ void figures_set(struct figures *f, const char *name, int64_t value)
     free(one->word);
     one->word = NULL;
     one->value = value;
+    tell(f, one);
 }
 
 void figures_set_str(struct figures *f, const char *name, const char *value)
@@ -76,6 +112,7 @@ void figures_set_str(struct figures *f, const char *name, const char *value)
 
     free(one->word);
     one->word = word;
+    tell(f, one);
 }
 
 static void as_json(const struct figures *f, struct buf *out)

@@ -1,6 +1,8 @@
 /* smschain-render: rows in, texts out (docs/design.md, "render"). No database. */
 #include "lib/clock.h"
+#include "lib/health.h"
 #include "lib/log.h"
+#include "lib/monitor.h"
 #include "lib/stop.h"
 #include "render/relay.h"
 #include "render/textrules.h"
@@ -42,10 +44,12 @@ static void reload(const char *dir, struct plan **plan)
 static void serve(const char *dir, struct plan **plan)
 {
     struct relay *relay = relay_new((*plan)->conf);
+    struct loop *loop = loop_new("relay", HEALTH_LATE_MS);
     int64_t drained_by = 0;
 
     for (;;) {
         bool draining = stop_requested();
+        loop_turned(loop);
         if (draining && drained_by == 0)
             drained_by = clock_mono_ms() + DRAIN_MS;
         if (stop_reload_taken() && !draining)
@@ -58,6 +62,7 @@ static void serve(const char *dir, struct plan **plan)
     }
     if (!relay_idle(relay))
         log_warn("ended with chunks unconfirmed: they stay in their queue");
+    loop_free(loop);
     relay_free(relay);
 }
 
@@ -65,6 +70,7 @@ int main(int argc, char **argv)
 {
     auto_buf report = {0};
     struct plan *plan;
+    struct monitor *monitor;
     int code;
 
     stop_init();
@@ -79,9 +85,15 @@ int main(int argc, char **argv)
         return 2;
     }
     set_log(plan->conf);
+    if (monitor_start(plan->conf->main.render.service.metrics_listen, "render.metrics_listen", &monitor) <
+        0) {
+        plan_free(plan);
+        return 2;
+    }
     log_info("started", L_STR("version", SMSCHAIN_VERSION), L_INT("rules", plan->conf->rule_count),
              L_INT("templates", plan->conf->template_count));
     serve(dir, &plan);
+    monitor_stop(monitor);
     plan_free(plan);
     log_info("ended");
     return 0;

@@ -4,7 +4,9 @@
 #include "render/relay.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
+#include "lib/health.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/stop.h"
 #include "render/chunk.h"
 #include <poll.h>
@@ -16,7 +18,25 @@
 
 enum { LANE_INSTANT, LANE_BULK, LANES };
 
+static const struct metric chunks_metric = {
+    "smschain_render_chunks_total", "Chunks of rows taken.", METRIC_COUNTER, {"lane"}, 0};
+static const struct metric records_metric = {
+    "smschain_render_records_total", "Rows, by what became of them.", METRIC_COUNTER, {"outcome"}, 0};
+static const struct metric in_hand_metric = {
+    "smschain_render_chunks_in_hand", "Chunks taken and not acked yet.", METRIC_GAUGE, {"lane"}, 0};
+static const struct metric seconds_metric = {
+    "smschain_render_chunk_seconds", "How long making a chunk's texts takes.", METRIC_SECONDS, {"lane"}, 0};
+static const struct metric in_hand_seconds_metric = {
+    "smschain_render_chunk_in_hand_seconds", "From taking a chunk to its ack.", METRIC_SECONDS, {"lane"}, 0};
+static const struct metric last_metric = {"smschain_render_last_chunk_timestamp_seconds",
+                                          "When a chunk was acked last.",
+                                          METRIC_GAUGE,
+                                          {NULL},
+                                          1000};
+
 struct lane {
+    struct series *chunks, *in_hand_now, *seconds, *in_hand_seconds;
+    struct health *health; /* the check `version` */
     struct mq_consumer *consumer;
     struct mq_publisher *publisher;
     char queue[MQ_QUEUE_SIZE];
@@ -29,6 +49,7 @@ struct in_hand { /* a chunk that was taken and is not acked */
     struct in_hand *next;
     struct lane *lane;
     uint64_t serial, epoch, tag;
+    int64_t taken_us;
     struct outputs outputs;
     uint8_t *states; /* enum output_state, one an output */
     size_t to_send, unconfirmed;
@@ -43,7 +64,41 @@ struct relay {
     struct log_trouble returned;
     int64_t say_at;
     size_t chunks, texts, errors, bad; /* since the last line in the log */
+    struct series *all_texts, *all_errors, *all_bad, *last_chunk;
 };
+
+static void measure_begin(struct relay *r, const char *const words[LANES])
+{
+    r->all_texts = series_new(&records_metric, "text", NULL);
+    r->all_errors = series_new(&records_metric, "error", NULL);
+    r->all_bad = series_new(&records_metric, "dead", NULL);
+    r->last_chunk = series_new(&last_metric, NULL, NULL);
+    for (int i = 0; i < LANES; i++) {
+        struct lane *lane = &r->lanes[i];
+        lane->chunks = series_new(&chunks_metric, words[i], NULL);
+        lane->in_hand_now = series_new(&in_hand_metric, words[i], NULL);
+        series_set(lane->in_hand_now, 0);
+        lane->seconds = series_new(&seconds_metric, words[i], NULL);
+        lane->in_hand_seconds = series_new(&in_hand_seconds_metric, words[i], NULL);
+        lane->health = health_new(lane->queue, NULL);
+        health_good(lane->health, "");
+    }
+}
+
+static void measure_end(struct relay *r)
+{
+    series_free(r->all_texts);
+    series_free(r->all_errors);
+    series_free(r->all_bad);
+    series_free(r->last_chunk);
+    for (int i = 0; i < LANES; i++) {
+        series_free(r->lanes[i].chunks);
+        series_free(r->lanes[i].in_hand_now);
+        series_free(r->lanes[i].seconds);
+        series_free(r->lanes[i].in_hand_seconds);
+        health_free(r->lanes[i].health);
+    }
+}
 
 static void open_lane(struct lane *lane, const char *word, const struct conf *conf)
 {
@@ -71,6 +126,7 @@ struct relay *relay_new(const struct conf *conf)
     for (int i = 0; i < LANES; i++)
         open_lane(&r->lanes[i], words[i], conf);
     r->say_at = clock_mono_ms() + SAY_EVERY_MS;
+    measure_begin(r, words);
     return r;
 }
 
@@ -87,6 +143,7 @@ static void drop(struct relay *r, struct in_hand **link)
             r->last = r->last->next;
     }
     h->lane->in_hand--;
+    series_add(h->lane->in_hand_now, -1);
     outputs_deinit(&h->outputs);
     free(h->states);
     free(h);
@@ -102,6 +159,7 @@ void relay_free(struct relay *r)
         mq_consumer_free(r->lanes[i].consumer);
         mq_publisher_free(r->lanes[i].publisher);
     }
+    measure_end(r);
     free(r);
 }
 
@@ -126,6 +184,7 @@ static struct in_hand *add_in_hand(struct relay *r, struct lane *lane, const str
         r->first = h;
     r->last = h;
     lane->in_hand++;
+    series_add(lane->in_hand_now, 1);
     return h;
 }
 
@@ -143,6 +202,8 @@ static bool ack_done(struct relay *r)
             FAULT("render.confirmed");
             mq_consumer_ack(h->lane->consumer, h->epoch, h->tag, false);
             FAULT("render.acked");
+            series_observe_us(h->lane->in_hand_seconds, clock_mono_us() - h->taken_us);
+            series_set(r->last_chunk, clock_wall_ms());
             drop(r, link);
             moved = true;
         } else {
@@ -236,29 +297,42 @@ static void see_newer(struct lane *lane)
         log_error("a newer version of the records stands in this queue: upgrade and restart this service",
                   L_STR("queue", lane->queue));
     lane->newer = true;
+    health_bad(lane->health, "a newer version of the records stands in it: upgrade and restart render");
+}
+
+static void took(struct relay *r, struct lane *lane, const struct outputs *o, int64_t taken_us)
+{
+    r->chunks++;
+    r->texts += o->texts;
+    r->errors += o->errors;
+    r->bad += o->bad;
+    series_observe_us(lane->seconds, clock_mono_us() - taken_us);
+    series_add(lane->chunks, 1);
+    series_add(r->all_texts, (int64_t)o->texts);
+    series_add(r->all_errors, (int64_t)o->errors);
+    series_add(r->all_bad, (int64_t)o->bad);
 }
 
 static void take(struct relay *r, struct lane *lane, struct mq_delivery *d, const struct plan *plan)
 {
     struct outputs outputs;
+    int64_t taken_us = clock_mono_us();
 
     FAULT("render.chunk_taken");
     int code = render_body(plan, d->body, d->len, clock_wall_ms(), &outputs);
     if (code == RENDER_NEWER) {
         see_newer(lane);
     } else if (code == 0) {
-        r->chunks++;
-        r->texts += outputs.texts;
-        r->errors += outputs.errors;
-        r->bad += outputs.bad;
+        took(r, lane, &outputs, taken_us);
         if (outputs.bad > 0)
             log_warn("what cannot be read goes to " MQ_QUEUE_DEAD, L_STR("queue", lane->queue),
                      L_INT("records", outputs.bad));
-        add_in_hand(r, lane, d, &outputs);
+        add_in_hand(r, lane, d, &outputs)->taken_us = taken_us;
     } else {
         log_error("a chunk could not be rendered, it stays in its queue", L_STR("queue", lane->queue),
                   L_ERRNO(code));
         lane->newer = true;
+        health_bad(lane->health, "a chunk could not be rendered: %s", strerror(-code));
     }
     mq_delivery_deinit(d);
 }

@@ -21,6 +21,7 @@ import re
 import shutil
 import signal
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -69,6 +70,14 @@ def only_of(names, route):
             entry = entry.replace(name, spare.pop(0))
         kept.append(entry)
     return begin + "".join(kept)
+
+
+def metric_of(line):
+    """A line of Prometheus' text: ((name, (label, value)…), number)."""
+    name, labels, value = re.fullmatch(r'([a-z_:]+)(?:\{(.*)\})? ([^ ]+)', line).groups()
+    pairs = re.findall(r'([a-z]+)="((?:[^"\\\\]|\\\\.)*)"', labels or "")
+    assert ",".join(f'{k}="{v}"' for k, v in pairs) == (labels or ""), line
+    return (name, *pairs), float(value)
 
 
 class Process:
@@ -274,6 +283,8 @@ class Chain(Checks):
         for service in ("EXTRACT", "RENDER", "DISPATCH", "CALLBACK", "OPERATOR", "DASHBOARD"):
             made[f"SMSCHAIN_{service}_DB_PASSWORD"] = self.secret(f"{service} database")
             made[f"SMSCHAIN_{service}_BROKER_PASSWORD"] = self.secret(f"{service} broker")
+            if service != "OPERATOR":
+                made[f"SMSCHAIN_{service}_METRICS_LISTEN"] = "127.0.0.1:0"
         return {**kept_environment(), **made, **self.more_environment}
 
     def secrets(self):
@@ -347,6 +358,24 @@ class Chain(Checks):
 
     def services(self):
         return list(self._services.values())
+
+    def monitor(self, process, path, seconds=20):
+        """(status, text) of /metrics, /livez or /readyz of a service, whose log says at which port."""
+        def port():
+            with open(process.log, encoding="utf-8", errors="replace") as f:
+                return re.findall(r'msg="metrics are told".* port=(\d+)', f.read())
+        ports = self.wait_until(port, seconds, f"the port of {process.name} in its log", every=0.05)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports[-1]}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+
+    def metrics(self, process):
+        """{(name, (label, value)…): number} of a service."""
+        status, text = self.monitor(process, "/metrics")
+        assert status == 200, text
+        return dict(metric_of(line) for line in text.splitlines() if not line.startswith("#"))
 
     def ctl(self, *arguments, check=True, timeout=120):
         """smschain …; gives the finished process (returncode, stdout, stderr). With check it must exit 0."""

@@ -3,6 +3,7 @@ what the fake gateway has written down itself."""
 import collections
 import json
 import os
+import re
 
 from parts import message_of
 
@@ -10,6 +11,9 @@ from parts import message_of
 WINDOWS = {"alpha": 200, "beta": 100, "gamma": 100, "delta": 100, "epsilon": 50, "zeta": 100}
 STATE_NUMBERS = {"accepted": 30, "unknown": 50, "expired": 60, "rejected": 70, "undelivered": 80, "delivered": 90}
 MEMORY_MAX = 64 << 20
+# Of metrics: what their labels may be, and how many series a service may tell with all sample gateways.
+LABELS = {"gateway", "lane", "state", "outcome", "queue", "class", "kind", "shard", "check", "reason", "version", "le"}
+METRICS_MAX = 3000
 
 
 def is_sanitized(program):
@@ -249,6 +253,21 @@ class Checks:
                         assert word not in line, f"I6: {process.name} logs a text or secret: {line[:80]}"
                     if len(line) > 11 and any(digits in numbers for digits in digit_runs(line)):
                         raise AssertionError(f"I6: {process.name} logs a whole number")
+            if process.alive:
+                self.check_labels(process, texts)
+
+    def check_labels(self, process, texts):
+        """A metric's labels name gateways, lanes, states: what is configured or stands in the code, so they are few."""
+        metrics = self.metrics(process)
+        assert len(metrics) < METRICS_MAX, f"I6: {process.name} tells {len(metrics)} series"
+        for name, *labels in metrics:
+            for label, value in labels:
+                where = f"I6: {process.name} tells {name} with label {label}"
+                assert label in LABELS, where
+                assert label == "le" or not re.search(r"\d{7}", value), f"{where}, which has a number"
+                assert len(value) <= 64 and not any(t in value for t in texts + tuple(self.secrets())), f"{where}, a text or secret"
+                if label == "gateway":
+                    assert value in self.configured_gateways(), f"{where}={value}, which is no gateway"
 
     def check_i7(self, crashes=0, window=None, in_doubt=None):
         """A crash leaves at most two windows in doubt."""
