@@ -4,10 +4,10 @@
 #include "flush_lock.sql.h"
 #include "flush_lock_timeout.sql.h"
 #include "flush_lock_wait.sql.h"
-#include "flush_stuck.sql.h"
 #include "flush_tables.sql.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
+#include "lib/lock.h"
 #include "lib/log.h"
 #include "template_keep.sql.h"
 
@@ -153,13 +153,7 @@ static int prepare(struct apply *a, const struct gateways *gateways)
  * sessions the server ends by itself, one in a COPY it does not. DB_RETRY: not yet. */
 static int wait_for_lock(struct apply *a, const struct db_params *shard)
 {
-    auto_params p = db_params_new();
-    auto_result ended = NULL;
-    db_add_int(p, a->o.shard);
-    db_add_int(p, DB_HELD_IDLE_MS);
-    int r = db_run(a->o.db, &sql_flush_stuck, p, &ended);
-    if (r == 0 && db_big(ended, 0, 0) > 0)
-        log_warn("a session that stood in the middle of a flush was ended", L_INT("shard", a->o.shard));
+    int r = lock_end_stuck(a->o.db, LOCK_SHARD, a->o.shard);
     if (r == 0)
         r = db_run(a->o.db, &sql_flush_lock_timeout, NULL, NULL);
     return r == 0 ? db_run(a->o.db, &sql_flush_lock_wait, shard, NULL) : r;

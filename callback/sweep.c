@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/drain.h"
 #include "lib/fault.h"
+#include "lib/lock.h"
 #include "sweep_alive.sql.h"
 #include "sweep_lock.sql.h"
 
@@ -169,8 +170,13 @@ static bool hold_lock(struct sweep *s)
     }
     auto_params p = db_params_new();
     db_add_int(p, s->of_gateways ? 1 : 0);
-    if (db_run(s->db, &sql_sweep_lock, p, &result) != 0 || !db_bool(result, 0, 0))
+    if (db_run(s->db, &sql_sweep_lock, p, &result) != 0)
         return false;
+    if (!db_bool(result, 0, 0)) {
+        if (clock_mono_ms() >= s->alive_ms && lock_end_stuck(s->db, LOCK_SWEEP, s->of_gateways ? 1 : 0) == 0)
+            s->alive_ms = clock_mono_ms() + LOCK_LOOK_MS;
+        return false;
+    }
     s->locked_generation = db_generation(s->db);
     log_debug(s->of_gateways ? "look-ups are ours" : "sweeps are ours");
     return true;

@@ -50,7 +50,7 @@ struct place {              /* this gateway's place among its dispatchers: a ses
     int gateway_id;
     uint64_t generation; /* of the session */
     struct session session;
-    int64_t try_ms, look_ms, history_ms, again_ms; /* monotonic: when next */
+    int64_t try_ms, look_ms, history_ms, again_ms, stuck_ms; /* monotonic: when next */
     int64_t clock_ahead_ms;                        /* the server's clock less ours */
     bool paused;                                   /* by an operator */
     bool changed;                                  /* the database has lost history */

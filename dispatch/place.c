@@ -4,6 +4,7 @@
 #include "dispatch/dispatcher.h"
 #include "gateway_id.sql.h"
 #include "lib/clock.h"
+#include "lib/lock.h"
 #include "lib/seq_id.h"
 #include "look.sql.h"
 #include "place_take.sql.h"
@@ -68,6 +69,18 @@ static int try_lock(struct dispatcher *d, int number, bool *ret)
     return rc;
 }
 
+/* Nobody can lose a place while a statement of his is half sent, unless we say so. */
+static int end_stuck_places(struct dispatcher *d, int64_t now_ms)
+{
+    int rc = 0;
+    if (now_ms < d->place.stuck_ms)
+        return 0;
+    d->place.stuck_ms = now_ms + LOCK_LOOK_MS;
+    for (int n = 0; rc == 0 && n < d->gateway->dispatchers && n < 64; n++)
+        rc = lock_end_stuck(d->db, LOCK_PLACE, d->place.gateway_id * 64 + n);
+    return rc;
+}
+
 static int try_places(struct dispatcher *d, int64_t now_ms)
 {
     struct place *p = &d->place;
@@ -89,7 +102,7 @@ static int try_places(struct dispatcher *d, int64_t now_ms)
         log_trouble_begins(&p->stands_by, "standing by: others hold this gateway's places", fields, 1);
     else
         p->stands_by = (struct log_trouble){0};
-    return 0;
+    return p->held ? 0 : end_stuck_places(d, now_ms);
 }
 
 static int look(struct dispatcher *d, int64_t now_ms)

@@ -9,6 +9,7 @@
 #include "extract/waves.h"
 #include "lib/clock.h"
 #include "lib/fault.h"
+#include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/service.h"
 #include "lib/stop.h"
@@ -56,7 +57,7 @@ struct scheduler {
     struct tasks tasks;
     uint64_t generation;
     /* mono ms: when they are due again */
-    int64_t house_at, skips_at, partitions_at, history_at, waiting_at, waves_at;
+    int64_t house_at, skips_at, partitions_at, history_at, waiting_at, waves_at, stuck_at;
     int64_t figures_at, rows_before;
     struct loop *loop;
     struct log_trouble trouble;
@@ -345,6 +346,15 @@ static int keep_house(struct scheduler *s, int64_t now)
     return r;
 }
 
+/* A run whose process was stopped while it sent a group is freed, for us or another to take up. */
+static int end_stuck_runs(struct scheduler *s, int64_t now)
+{
+    if (now < s->stuck_at)
+        return 0;
+    s->stuck_at = now + LOCK_LOOK_MS;
+    return lock_end_stuck(s->db, LOCK_RUN, LOCK_ANY);
+}
+
 static int look_at_waves(struct scheduler *s, int64_t now)
 {
     if (now < s->waves_at)
@@ -433,6 +443,8 @@ int64_t scheduler_turn(struct scheduler *s)
         r = start_runs(s);
     if (r == 0)
         r = look_at_waves(s, now);
+    if (r == 0)
+        r = end_stuck_runs(s, now);
     if (r == 0)
         r = keep_house(s, now);
     if (r == 0)

@@ -105,6 +105,42 @@ def test_extract_stopped(extract, point):
     assert second.stop() == 0
 
 
+@contextlib.contextmanager
+def half_sent(lab, chain, service, locks):
+    """A session of that service that holds these advisory locks and has sent half of a statement: no idle time-out counts
+    there, and its process is stopped."""
+    user = f"smschain_{service}"
+    password = chain.environment[f"SMSCHAIN_{service.upper()}_DB_PASSWORD"]
+    connection = psycopg2.connect(lab.conninfo(chain.database, with_login=False) + f" user={user} password={password}")
+    connection.autocommit = True
+    for lock in locks:
+        connection.cursor().execute("SELECT pg_advisory_lock(%s, %s)", lock)
+    body = b"\0SELECT 1\0\0\0"  # Parse, and then neither Execute nor Sync
+    os.write(connection.fileno(), b"P" + (len(body) + 4).to_bytes(4, "big") + body)
+    wait_for(lambda: lab.sql("SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s", [connection.info.backend_pid])
+             == [("active", "ClientRead")], 10, "the half statement")
+    yield
+    connection.close()
+
+
+def test_stopped_in_the_middle_of_sending(extract, lab):
+    """Whoever waits for the lock ends such a session: of a run, and of a dispatcher's place."""
+    extract.rule(at=moment(-5))
+    extract.persons(1, 50)
+    extract.start()
+    extract.chain.wait_until(lambda: extract.sql("SELECT 1 FROM rule"), 20, "the rule's row")
+    extract.process.stop()
+    run = extract.enter_run()
+    alpha = extract.value("SELECT word_id('gateway', 'alpha')")
+    with half_sent(lab, extract.chain, "extract", [(1, run)]), half_sent(lab, extract.chain, "dispatch", [(2, alpha * 64)]):
+        extract.start()
+        dispatch = extract.chain.service("dispatch").start()
+        extract.wait_state(run, "read", seconds=IDLE_S + 45)
+        extract.chain.wait_until(lambda: 'msg="place taken" gateway=alpha' in dispatch.tail(1000), IDLE_S + 45, "the place")
+    assert "stood in the middle of a statement was ended" in extract.process.tail(100)
+    assert dispatch.stop() == 0 and extract.process.stop() == 0
+
+
 # ---- dispatch: a claim whose answer is lost together with the place ----
 
 @pytest.fixture
