@@ -5,10 +5,59 @@
 
 enum { PART, LAG, WAITING, FLUSH_AT, FLUSH_MS, FLUSH_STEPS, AWAY, BROKER };
 
+static void add_depth(struct buf *out, const char *label, int64_t ready)
+{
+    char text[SPELL_SIZE];
+    if (ready < 0)
+        htmlf(out, "<td class=\"n attention\" data-label=\"%s\">missing: smschain migrate</td>", label);
+    else
+        htmlf(out, "<td class=\"n%s\" data-label=\"%s\">%s</td>", ready == 0 ? " none" : "", label,
+              spell_number(ready, text));
+}
+
+/* The two lanes of a step side by side, bulk first; 0: the queue has no lanes. */
+static size_t lane_word(const char *queue)
+{
+    const char *dot = strrchr(queue, '.');
+    bool lanes = dot && (strcmp(dot, ".instant") == 0 || strcmp(dot, ".bulk") == 0);
+    return lanes ? (size_t)(dot - queue) : 0;
+}
+
+static const struct depth *sibling(const struct depths_now *now, size_t i)
+{
+    size_t len = lane_word(now->list[i].queue);
+    for (size_t k = 0; k < now->count; k++)
+        if (k != i && len > 0 && lane_word(now->list[k].queue) == len &&
+            strncmp(now->list[k].queue, now->list[i].queue, len) == 0)
+            return &now->list[k];
+    return NULL;
+}
+
+static void add_depths(struct buf *out, const struct depths_now *now)
+{
+    buf_add_str(out, "<div class=\"wide\"><table class=\"queues\"><thead><tr><th scope=\"col\">Queue</th><th "
+                     "scope=\"col\" "
+                     "class=\"n\">Bulk</th><th scope=\"col\" class=\"n\">Instant</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < now->count; i++) {
+        const struct depth *d = &now->list[i], *other = sibling(now, i);
+        size_t len = lane_word(d->queue);
+        if (other && strcmp(d->queue + len, ".instant") == 0)
+            continue; /* stands beside its bulk lane */
+        auto_free char *name = xstrndup(d->queue, other ? len : strlen(d->queue));
+        htmlf(out, "<tr><th scope=\"row\">%s</th>", name);
+        add_depth(out, other ? "bulk" : "", d->ready);
+        if (other)
+            add_depth(out, "instant", other->ready);
+        else
+            buf_add_str(out, "<td></td>");
+        buf_add_str(out, "</tr>\n");
+    }
+    buf_add_str(out, "</tbody></table></div>\n");
+}
+
 static void add_queues(struct page *p)
 {
     struct depths_now now;
-    char text[SPELL_SIZE];
     depths_look(p->depths, &now);
     part_begin(p, "queues");
     buf_add_str(&p->out, "<h2>Queues</h2>\n");
@@ -20,19 +69,7 @@ static void add_queues(struct page *p)
     else if (now.at_ms == 0)
         buf_add_str(&p->out, "<p class=\"empty loading\">Asking the broker …</p>\n");
     else
-        buf_add_str(&p->out, "<dl class=\"queues\">\n");
-    for (size_t i = 0; i < now.count && !now.trouble; i++) {
-        const struct depth *d = &now.list[i];
-        htmlf(&p->out, "<div class=\"%s\"><dt>%s</dt>",
-              d->ready == 0  ? "none"
-              : d->ready < 0 ? "attention"
-                             : "some",
-              d->queue);
-        htmlf(&p->out, "<dd>%s</dd></div>\n",
-              d->ready < 0 ? "missing: smschain migrate" : spell_number(d->ready, text));
-    }
-    if (!now.trouble && now.at_ms != 0)
-        buf_add_str(&p->out, "</dl>\n");
+        add_depths(&p->out, &now);
     part_end(p);
     depths_now_deinit(&now);
 }
