@@ -119,6 +119,12 @@ static int attention(const struct status *s, int64_t run)
     return db_rows(s->pauses) > 0 ? EXIT_ATTENTION : EXIT_DONE;
 }
 
+static void print_page(const struct conf_dashboard *d)
+{
+    printf("\nthe same and more on a page, where smschain-dashboard runs: %s://%s/\n",
+           *d->tls_certificate ? "https" : "http", d->listen);
+}
+
 int cmd_status(struct ctl *c)
 {
     bool json = ctl_take_flag(c, "--json"), watch = ctl_take_flag(c, "--watch");
@@ -137,6 +143,8 @@ int cmd_status(struct ctl *c)
             if (watch && !json)
                 fputs("\033[H\033[2J", stdout);
             (json ? status_json : run ? status_print_one : status_print)(&s);
+            if (!json && !run)
+                print_page(&c->conf->main.dashboard);
             fflush(stdout);
             code = attention(&s, run_id);
         }

@@ -95,10 +95,10 @@ int page_charts(struct page *p)
             &p->out,
             "<p class=\"note\">By the minute only states and gateways are counted; these are days.</p>\n");
     }
-    auto_free char *title =
-        xasprintf("%s by %s, %s",
-                  by_minute ? "Messages that came into a state" : "Messages by the day they were entered on",
-                  kind->title, span->title);
+    const char *what = !by_minute               ? "Messages by the day they were entered on, by"
+                       : q.by == CHART_BY_STATE ? "Messages by the minute they came into a"
+                                                : "Messages by the minute they changed, by";
+    auto_free char *title = xasprintf("%s %s, %s", what, kind->title, span->title);
     q.title = title;
     return by_minute ? chart_minutes(p, &q) : chart_days(p, &q);
 }

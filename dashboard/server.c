@@ -140,8 +140,8 @@ static void sign_out(struct httpd_request *r, const struct setting *s)
 
 /* ---- pages ---- */
 
-/* The piece of the address that the row's `*` stands for; at the row's end it is all that is left, since a name may
- * have a slash in it. False: the row is another's. */
+/* The piece of the address that the row's `*` stands for; at the row's end it is all that is left, since a
+ * name may have a slash in it. False: the row is another's. */
 static bool fits(const struct route *row, const char *path, char **ret_id)
 {
     const char *star = strchr(row->path, '*');
@@ -150,7 +150,8 @@ static bool fits(const struct route *row, const char *path, char **ret_id)
         return strcmp(row->path, path) == 0;
     size_t before = (size_t)(star - row->path), after = strlen(star + 1), len = strlen(path);
     if (len <= before + after || strncmp(path, row->path, before) != 0 ||
-        strcmp(path + len - after, star + 1) != 0 || (after > 0 && memchr(path + before, '/', len - before - after)))
+        strcmp(path + len - after, star + 1) != 0 ||
+        (after > 0 && memchr(path + before, '/', len - before - after)))
         return false;
     *ret_id = xstrndup(path + before, len - before - after);
     return utf8_is_text(*ret_id, strlen(*ret_id));

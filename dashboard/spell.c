@@ -44,6 +44,16 @@ const char *spell_rate(double per_s, char out[SPELL_SIZE])
     return out;
 }
 
+/* The small part is left out where it is nothing. */
+static void two_parts(int64_t great, const char *unit, int64_t small, const char *small_unit,
+                      char out[SPELL_SIZE])
+{
+    if (small == 0)
+        snprintf(out, SPELL_SIZE, "%" PRId64 " %s", great, unit);
+    else
+        snprintf(out, SPELL_SIZE, "%" PRId64 " %s %" PRId64 " %s", great, unit, small, small_unit);
+}
+
 const char *spell_duration(int64_t ms, char out[SPELL_SIZE])
 {
     int64_t s = (ms + 500) / 1000, min = s / 60, h = min / 60, d = h / 24;
@@ -54,11 +64,11 @@ const char *spell_duration(int64_t ms, char out[SPELL_SIZE])
     else if (s < 60)
         snprintf(out, SPELL_SIZE, "%" PRId64 " s", s);
     else if (min < 60)
-        snprintf(out, SPELL_SIZE, "%" PRId64 " min %" PRId64 " s", min, s % 60);
+        two_parts(min, "min", s % 60, "s", out);
     else if (h < 48)
-        snprintf(out, SPELL_SIZE, "%" PRId64 " h %" PRId64 " min", h, min % 60);
+        two_parts(h, "h", min % 60, "min", out);
     else
-        snprintf(out, SPELL_SIZE, "%" PRId64 " d %" PRId64 " h", d, h % 24);
+        two_parts(d, "d", h % 24, "h", out);
     return out;
 }
 

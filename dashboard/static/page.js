@@ -1,6 +1,9 @@
 // Live pages: parts come as events and take the place of those that stand there. Nothing is asked for while the page is hidden.
 "use strict";
 (() => {
+  // What is newest stands at the right end.
+  for (const chart of document.querySelectorAll(".chart .scroll")) chart.scrollLeft = chart.scrollWidth;
+
   const live = document.getElementById("live");
   if (!live || !window.EventSource) return;
   const words = {still: "not live", live: "live", paused: "paused", again: "connecting again", trouble: "database does not answer"};

@@ -29,14 +29,16 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import servers
 from chain import ROOT, SERVICES, SMPP, STATES, Chain
+from processes import port_is_free
 
 RUN_DIR = os.path.join(ROOT, ".run")
 BUILD_DIR = os.path.join(ROOT, "build-quickstart")
-TARGETS = [f"{s}/smschain-{s}" for s in SERVICES] + ["ctl/smschain", "test/sim/fake-gateway"]
+TARGETS = [f"{s}/smschain-{s}" for s in (*SERVICES, "dashboard")] + ["ctl/smschain", "test/sim/fake-gateway"]
 NO_PROGRESS_SECONDS = 90
 IN_DOUBT_SECONDS = 10  # a report may still settle one
 FIVE = ("alpha", *SMPP)  # that the sample rules' routes name
-ENVIRONMENT = {"SMSCHAIN_FLUSH_INTERVAL": "1s",
+PAGE_PORT = 8086  # if it is free
+ENVIRONMENT = {"SMSCHAIN_FLUSH_INTERVAL": "1s", "SMSCHAIN_DASHBOARD_OPEN_ON_LOOPBACK": "true",
                **{f"SMSCHAIN_{g.upper()}_{k}": v for g in FIVE for k, v in (("RATE", "5000"), ("WINDOW", "500"))}}
 # Each with a habit of its own, beside those that its sample file names.
 KNOBS = {"failing_share": 0.03, "report_delay_ms": 500, "report_jitter_ms": 500, "batch": 20, "gamma.early": 0.3,
@@ -111,7 +113,8 @@ class Known:
     def write(cls, chain):
         values = {"database": chain.database, "vhost": chain.vhost, "shop": chain.shop.database,
                   "gateway_port": chain.gateway.port, "gateway_control_port": chain.gateway.control_port,
-                  "gateway_smpp_port": chain.gateway.smpp_port, "callback_port": chain.callback_port}
+                  "gateway_smpp_port": chain.gateway.smpp_port, "callback_port": chain.callback_port,
+                  "dashboard_port": chain.dashboard_port}
         with open(cls.path, "w", encoding="utf-8") as f:
             json.dump(values, f)
 
@@ -131,10 +134,18 @@ def write_command(chain):
     return os.path.relpath(path, ROOT)
 
 
-def open_chain(lab, known):
-    return Chain(RUN_DIR, lab, build=os.environ.get("SMSCHAIN_BUILD") or BUILD_DIR, environment=ENVIRONMENT,
-                 gateway_knobs=KNOBS, database=known.get("database"), vhost=known.get("vhost"),
-                 shop_database=known.get("shop"))
+def page_port():
+    """The page's: the same every time, where that can be."""
+    return PAGE_PORT if port_is_free(PAGE_PORT) else servers.free_port(set())
+
+
+def open_chain(lab, known, port=None):
+    chain = Chain(RUN_DIR, lab, build=os.environ.get("SMSCHAIN_BUILD") or BUILD_DIR, environment=ENVIRONMENT,
+                  gateway_knobs=KNOBS, database=known.get("database"), vhost=known.get("vhost"),
+                  shop_database=known.get("shop"))
+    if port:
+        chain.dashboard_port = port
+    return chain
 
 
 class Work:
@@ -303,6 +314,7 @@ def show_balance(work):
 
 
 def show_places(chain):
+    say(f"the page: http://127.0.0.1:{chain.dashboard_port}/")
     p, r = chain.lab.state["postgres"], chain.lab.state["rabbitmq"]
     say(f"PostgreSQL 127.0.0.1:{p['port']} databases {chain.database}, {chain.shop.database}; log {p['log']}")
     say(f"RabbitMQ 127.0.0.1:{r['port']} virtual host {chain.vhost}, management {r['management_url']}; log {r['log']}")
@@ -323,7 +335,7 @@ def work_through(chain, arguments):
 
 
 def stay_up(chain):
-    say("up; Ctrl-C stops it. From another terminal: ./quickstart --more N")
+    say(f"up; look at http://127.0.0.1:{chain.dashboard_port}/ · Ctrl-C stops it. From another terminal: ./quickstart --more N")
     last = None
     while True:
         check_alive(chain)
@@ -335,7 +347,8 @@ def stay_up(chain):
 
 
 def start_all(arguments, known):
-    build = Build()
+    build, port = Build(), page_port()
+    say(f"the page will be at http://127.0.0.1:{port}/ (open to this machine only), as soon as everything is up")
     try:
         if not os.environ.get("SMSCHAIN_BUILD"):
             say(f"building in {BUILD_DIR} and starting a private PostgreSQL and RabbitMQ; logs under {RUN_DIR}")
@@ -347,12 +360,12 @@ def start_all(arguments, known):
     except BaseException:
         build.end()
         raise
-    chain = open_chain(lab, known)
+    chain = open_chain(lab, known, port)
     say("migrate")
     chain.prepare()
-    say("starting the fake gateway and " + ", ".join(SERVICES) + "; flush_interval: 1s (a real one has 60s)")
+    say("starting the fake gateway, the page and " + ", ".join(SERVICES) + "; flush_interval: 1s (a real one has 60s)")
     chain.start_gateways()
-    chain.start_services()
+    chain.start_services(("dashboard", *SERVICES))
     Known.write(chain)
     show_places(chain)
     say(f"to look around: {write_command(chain)} status (or any other command of smschain; --help lists them)")

@@ -81,6 +81,7 @@ static void numbers_in_words(void **state)
     assert_string_equal(spell_duration(1500, out), "1.5 s");
     assert_string_equal(spell_duration(200000, out), "3 min 20 s");
     assert_string_equal(spell_duration(7500000, out), "2 h 5 min");
+    assert_string_equal(spell_duration(12 * 3600000, out), "12 h");
     assert_string_equal(spell_rate(1234.4, out), "1,234/s");
     assert_string_equal(spell_rate(2.54, out), "2.5/s");
     assert_string_equal(spell_bytes(0, out), "0 B");
