@@ -13,16 +13,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 CREATE VIEW message_shown AS
-  SELECT m.sms_id, m.run_id, r.rule_id, u.name AS rule, masked_number(m.number) AS number, m.created_at, m.valid_until, m.changed_at,
-         m.state, m.gateway AS gateway_id, coalesce(g.word, '') AS gateway, coalesce(e.word, '') AS reason, m.attempt, m.segments,
-         m.parts, m.lane, coalesce(v.word, '') AS version, coalesce(x.ext_id, '') AS ext_id
-  FROM message AS m
-  JOIN run AS r ON r.id = m.run_id
-  JOIN rule AS u ON u.id = r.rule_id
-  LEFT JOIN word AS g ON g.id = m.gateway
-  LEFT JOIN word AS e ON e.id = m.reason
-  LEFT JOIN word AS v ON v.id = m.version
-  LEFT JOIN LATERAL (SELECT i.ext_id FROM ext AS i WHERE i.sms_id = m.sms_id LIMIT 1) AS x ON true;
+  SELECT sms_id, run_id, masked_number(number) AS number, created_at, valid_until, changed_at, gateway, reason, attempt, segments, state,
+         lane, parts, version
+  FROM message;
 -- What gateways wrote of a message may hold its number.
 CREATE VIEW event_shown AS
   SELECT sms_id, segment, attempt, step, state, gateway, reason, gateway_at, at, masked_digits(error) AS error, origin FROM event;
