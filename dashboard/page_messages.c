@@ -8,6 +8,7 @@
 #include "dashboard/shown.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/seq_id.h"
 #include "lib/show.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -146,7 +147,7 @@ static void add_foot(struct page *p, const struct asked *a, const struct found *
 {
     struct buf *out = &p->out;
     int year, month, day;
-    clock_date_of((int64_t)(f->below - 1 >> 36) + 18262, &year, &month, &day);
+    clock_date_of((int64_t)sms_id_day(MAX_OF(f->below - 1, 0)) + 18262, &year, &month, &day);
     if (f->rows == 0 && f->ended)
         htmlf(out,
               "<div class=\"empty\"><p><strong>%s</strong></p><p class=\"hint\">Messages are kept for %lld "

@@ -71,7 +71,8 @@ static int add_reasons(struct page *p, int64_t days)
 {
     auto_params q = db_params_new();
     auto_params e = db_params_new();
-    auto_result counts = NULL, errors = NULL;
+    auto_result counts = NULL;
+    auto_result errors = NULL;
     int64_t from;
     auto_free char *day = day_before(p->now_ms, days, &from);
     db_add_text(q, day);

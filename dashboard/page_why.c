@@ -5,6 +5,7 @@
 #include "dashboard/timeline.h"
 #include "lib/show.h"
 #include "lib/why.h"
+#include <stdio.h>
 
 #define TEXT_MAX 200
 

@@ -4,6 +4,7 @@
 #include "lib/seq_id.h"
 #include "lib/suggest.h"
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 const struct search_qualifier search_qualifiers[] = {
