@@ -1,7 +1,8 @@
 /* One message: where it stands, and all that happened to it. An operator may see its number and what is kept
  * of its text, after having given a reason, which is kept in the table `reveal` by the statement that gives
  * them (schema/0017). */
-#include "dashboard/page.h"
+#include "dashboard/pages.h"
+#include "dashboard/runs.h"
 #include "dashboard/shown.h"
 #include "dashboard/timeline.h"
 #include "lib/number.h"
@@ -172,7 +173,7 @@ static int show(struct page *p, bool revealing)
     if (s == NULL)
         return page_missing(p, "There is no message %lld.", (long long)sms_id);
     page_title(p, "Message %lld", (long long)sms_id);
-    htmlf(&p->out, "<h1>Message <span class=\"num\">%lld</span></h1>\n", (long long)sms_id);
+    htmlf(&p->out, "<h1>Message <span class=\"n\">%lld</span></h1>\n", (long long)sms_id);
     timeline_state(&p->out, s);
     timeline_facts(&p->out, p->conf, s);
     timeline_segments(&p->out, s);

@@ -3,7 +3,8 @@
  * proxies keep. */
 #include "dashboard/answer.h"
 #include "dashboard/csv.h"
-#include "dashboard/page.h"
+#include "dashboard/pages.h"
+#include "dashboard/runs.h"
 #include "dashboard/search_read.h"
 #include "dashboard/shown.h"
 #include "lib/clock.h"
@@ -45,14 +46,14 @@ static struct asked read_asked(const struct page *p)
 static void add_form(struct page *p, const struct asked *a)
 {
     struct buf *out = &p->out;
-    buf_add_str(
-        out,
-        "<h1>Messages</h1>\n<form class=\"search\" method=\"post\" action=\"/messages\" role=\"search\">\n"
-        "<label for=\"q\">Search</label>\n");
+    buf_add_str(out, "<h1>Messages</h1>\n<form class=\"ask search\" method=\"post\" action=\"/messages\" "
+                     "role=\"search\">\n"
+                     "<label class=\"long\">Search\n");
     htmlf(out,
           "<input id=\"q\" name=\"q\" type=\"search\" value=\"%s\" placeholder=\"state:undelivered rule:… "
           "after:2d\" "
-          "autocomplete=\"off\" spellcheck=\"false\" maxlength=\"%d\">\n<button>Search</button>\n</form>\n",
+          "autocomplete=\"off\" spellcheck=\"false\" "
+          "maxlength=\"%d\"></label>\n<button>Search</button>\n</form>\n",
           a->text, SEARCH_TEXT_MAX);
     buf_add_str(out, "<details class=\"help\"><summary>What can be searched for</summary>\n<dl>\n");
     for (const struct search_qualifier *q = search_qualifiers; q->name != NULL; q++)
@@ -71,7 +72,7 @@ static void add_head(struct buf *out)
         out,
         "<div class=\"wide\"><table class=\"messages\">\n<thead><tr><th scope=\"col\">Entered</th>"
         "<th scope=\"col\">State</th><th scope=\"col\">To</th><th scope=\"col\">Rule</th>"
-        "<th scope=\"col\" class=\"num\">Run</th><th scope=\"col\">Gateway</th><th scope=\"col\">Reason</th>"
+        "<th scope=\"col\" class=\"n\">Run</th><th scope=\"col\">Gateway</th><th scope=\"col\">Reason</th>"
         "<th scope=\"col\">Message</th></tr></thead>\n<tbody>\n");
 }
 
@@ -79,14 +80,14 @@ static void add_row(struct buf *out, const struct db_result *r, int i)
 {
     char at[SHOW_TIME_SIZE];
     htmlf(out, "<tr><td><time>%s</time></td><td>", show_time(db_time_ms(r, i, F_CREATED), at));
-    shown_state(out, (enum state)db_big(r, i, F_STATE));
+    add_state(out, (int)db_big(r, i, F_STATE));
     htmlf(out, "</td><td class=\"number\">%s</td><td>", db_text(r, i, F_NUMBER));
     shown_search_link(out, "rule", db_text(r, i, F_RULE), db_text(r, i, F_RULE));
-    buf_add_str(out, "</td><td class=\"num\">");
+    buf_add_str(out, "</td><td class=\"n\">");
     html_link(out, "/runs/", db_text(r, i, F_RUN), db_text(r, i, F_RUN));
     htmlf(out, "</td><td>%s</td><td>", db_text(r, i, F_GATEWAY));
     shown_masked(out, db_text(r, i, F_REASON));
-    buf_add_str(out, "</td><td class=\"num\">");
+    buf_add_str(out, "</td><td class=\"n\">");
     shown_sms_id_link(out, db_big(r, i, F_SMS_ID));
     if (*db_text(r, i, F_EXT) != '\0')
         htmlf(out, " <span class=\"ext\">%s</span>", db_text(r, i, F_EXT));

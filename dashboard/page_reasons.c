@@ -1,7 +1,8 @@
 /* Reasons: what gateways gave as the reason of a failure, with its cause, what to do and whether trying again
  * can help; and the reports that fit no message, with the reading of their ids that would match them. */
-#include "dashboard/page.h"
+#include "dashboard/pages.h"
 #include "dashboard/reasons.h"
+#include "dashboard/runs.h"
 #include "dashboard/shown.h"
 #include "dashboard/unmatched.h"
 #include "lib/clock.h"
@@ -50,10 +51,10 @@ static void add_reason(struct buf *out, const struct db_result *r, int i, const 
     auto_free char *search = xasprintf("/messages?q=state:%s%s%s", state_word((enum state)db_big(r, i, 1)),
                                        *gateway != '\0' ? "+gateway:" : "", gateway);
     htmlf(out, "<tr><td>%s</td><td>", *gateway != '\0' ? gateway : "–");
-    shown_state(out, (enum state)db_big(r, i, 1));
+    add_state(out, (int)db_big(r, i, 1));
     buf_add_str(out, "</td><td><code>");
     shown_masked(out, word);
-    htmlf(out, "</code></td><td class=\"num\"><a href=\"%s\">%s</a></td><td>", search,
+    htmlf(out, "</code></td><td class=\"n\"><a href=\"%s\">%s</a></td><td>", search,
           spell_number(db_big(r, i, 3), n));
     if (reason_find(word, &known))
         htmlf(out, "%s <span class=\"hint\">%s</span>", known.cause, known.source);
@@ -90,7 +91,7 @@ static int add_reasons(struct page *p, int64_t days)
     buf_add_str(&p->out,
                 "<div class=\"wide\"><table class=\"reasons\">\n<thead><tr><th scope=\"col\">Gateway</th><th "
                 "scope=\"col\">State</th>"
-                "<th scope=\"col\">Reason</th><th scope=\"col\" class=\"num\">Messages</th><th "
+                "<th scope=\"col\">Reason</th><th scope=\"col\" class=\"n\">Messages</th><th "
                 "scope=\"col\">Cause</th>"
                 "<th scope=\"col\">What to do</th><th scope=\"col\">Again?</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < db_rows(counts); i++)

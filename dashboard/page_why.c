@@ -1,6 +1,7 @@
 /* Why did a number get it, or not? What `smschain why` says, for whoever has no terminal. Asked by POST: no
  * number stands in an address. */
-#include "dashboard/page.h"
+#include "dashboard/pages.h"
+#include "dashboard/runs.h"
 #include "dashboard/shown.h"
 #include "dashboard/timeline.h"
 #include "lib/show.h"
@@ -63,7 +64,7 @@ static void add_row(struct buf *out, const struct why *w, int64_t run, int64_t a
     char at[SHOW_TIME_SIZE], id[24];
     auto_free char *place = why_place(w->conf, rule);
     snprintf(id, sizeof(id), "%lld", (long long)run);
-    htmlf(out, "<tr><td><time>%s</time></td><td class=\"num\">", show_time(at_ms, at));
+    htmlf(out, "<tr><td><time>%s</time></td><td class=\"n\">", show_time(at_ms, at));
     html_link(out, "/runs/", id, id);
     htmlf(out, "</td><td>%s</td><td>", rule);
     shown_masked(out, because);
@@ -73,7 +74,7 @@ static void add_row(struct buf *out, const struct why *w, int64_t run, int64_t a
 static void table(struct buf *out)
 {
     buf_add_str(out, "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Scheduled</th><th "
-                     "scope=\"col\" class=\"num\">Run</th>"
+                     "scope=\"col\" class=\"n\">Run</th>"
                      "<th scope=\"col\">Rule</th><th scope=\"col\">Why</th></tr></thead>\n<tbody>\n");
 }
 

@@ -1,10 +1,7 @@
-/* What several pages show in the same way: a state with its sign, a rule, a reason. */
+/* What several pages show in the same way: foreign words, ways to messages. */
 #pragma once
 #include "dashboard/html.h"
-#include "lib/state.h"
 
-/* The word with a sign before it, so that nobody needs to see its colour. */
-void shown_state(struct buf *out, enum state s);
 /* A foreign word with its digits masked (lib/show.h). */
 void shown_masked(struct buf *out, const char *word);
 /* An address of /messages that finds just these: qualifier, value; the words around it are the link's text.

@@ -1,6 +1,7 @@
 /* One message's story as HTML: see timeline.h. */
 #include "dashboard/timeline.h"
 #include "dashboard/reasons.h"
+#include "dashboard/runs.h"
 #include "dashboard/shown.h"
 #include "lib/clock.h"
 #include "lib/show.h"
@@ -12,7 +13,7 @@ void timeline_state(struct buf *out, const struct story *s)
     auto_free char *because = story_because(s);
     struct reason known;
     buf_add_str(out, "<p class=\"because\">");
-    shown_state(out, s->state);
+    add_state(out, (int)s->state);
     if (*because != '\0') {
         buf_add_str(out, " because ");
         shown_masked(out, because);
@@ -67,15 +68,15 @@ void timeline_segments(struct buf *out, const struct story *s)
     if (s->in_parts == NULL)
         return;
     buf_add_str(out, "<h2>Segments</h2>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\" "
-                     "class=\"num\">Segment</th>"
-                     "<th scope=\"col\">State</th><th scope=\"col\" class=\"num\">Attempt</th><th "
+                     "class=\"n\">Segment</th>"
+                     "<th scope=\"col\">State</th><th scope=\"col\" class=\"n\">Attempt</th><th "
                      "scope=\"col\">Gateway</th>"
                      "<th scope=\"col\">Since</th><th scope=\"col\">Reason</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < s->parts; i++) {
         const struct story_segment *p = &s->in_parts[i];
-        htmlf(out, "<tr><td class=\"num\">%d of %d</td><td>", p->segment, s->parts);
-        shown_state(out, p->state);
-        htmlf(out, "</td><td class=\"num\">%d</td><td>%s</td><td>%s</td><td>", p->attempt, p->gateway,
+        htmlf(out, "<tr><td class=\"n\">%d of %d</td><td>", p->segment, s->parts);
+        add_state(out, (int)p->state);
+        htmlf(out, "</td><td class=\"n\">%d</td><td>%s</td><td>%s</td><td>", p->attempt, p->gateway,
               show_time(p->changed_at, at));
         shown_masked(out, p->reason);
         buf_add_str(out, "</td></tr>\n");
@@ -101,7 +102,7 @@ static void add_told(struct buf *out, const struct story_told *t)
     add_clock(out, t->at);
     buf_add_str(out, "</td><td>");
     add_clock(out, t->gateway_at);
-    htmlf(out, "</td><td class=\"what\">%s</td><td>%s</td><td class=\"num\">%s</td><td class=\"detail\">%s",
+    htmlf(out, "</td><td class=\"what\">%s</td><td>%s</td><td class=\"n\">%s</td><td class=\"detail\">%s",
           what, t->gateway, t->seq_id, detail);
     if (t->step == STORY_CLAIM && t->owner != 0)
         htmlf(out, "%sby dispatcher <code>%llx</code>", *detail != '\0' ? ", " : "", (long long)t->owner);
@@ -118,10 +119,9 @@ void timeline_told(struct buf *out, const struct story *s)
         return;
     }
     buf_add_str(
-        out,
-        "<div class=\"wide\"><table class=\"timeline\">\n<thead><tr><th scope=\"col\">Our clock</th>"
-        "<th scope=\"col\">The gateway's</th><th scope=\"col\">What</th><th scope=\"col\">Gateway</th>"
-        "<th scope=\"col\" class=\"num\">seq_id</th><th scope=\"col\">More</th></tr></thead>\n<tbody>\n");
+        out, "<div class=\"wide\"><table class=\"timeline\">\n<thead><tr><th scope=\"col\">Our clock</th>"
+             "<th scope=\"col\">The gateway's</th><th scope=\"col\">What</th><th scope=\"col\">Gateway</th>"
+             "<th scope=\"col\" class=\"n\">seq_id</th><th scope=\"col\">More</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < s->told_count; i++)
         add_told(out, &s->told[i]);
     buf_add_str(out, "</tbody></table></div>\n");
