@@ -18,6 +18,7 @@
 #define PAGE_MS         700 /* a page that has found too little by then says how far it has looked */
 #define EXPORTS_MAX     1   /* each takes a worker for as long as it lasts */
 #define STREAM_WRITE_MS 30000
+#define DAY_2020        18262 /* days from 1970 to 2020 */
 
 struct asked {
     const char *text;
@@ -147,8 +148,9 @@ static int add_rows(struct page *p, struct search_reader *r, struct found *f)
 static void add_foot(struct page *p, const struct asked *a, const struct found *f)
 {
     struct buf *out = &p->out;
-    int year, month, day;
-    clock_date_of((int64_t)sms_id_day(MAX_OF(f->below - 1, 0)) + 18262, &year, &month, &day);
+    int year, month, date;
+    clock_date_of((int64_t)sms_id_day(MAX_OF(f->below - 1, 0)) + DAY_2020, &year, &month, &date);
+    auto_free char *day = xasprintf("%04d-%02d-%02d", year, month, date);
     if (f->rows == 0 && f->ended)
         htmlf(out,
               "<div class=\"empty\"><p><strong>%s</strong></p><p class=\"hint\">Messages are kept for %lld "
@@ -157,9 +159,9 @@ static void add_foot(struct page *p, const struct asked *a, const struct found *
               (long long)p->conf->main.database.claims_keep_days);
     else if (f->rows < PAGE_ROWS && !f->ended)
         htmlf(out,
-              "<p class=\"note\">Looked through all down to %04d-%02d-%02d; such messages are rare. "
+              "<p class=\"note\">Looked through all down to %s; such messages are rare. "
               "A rule, a run or a day narrows it down.</p>\n",
-              year, month, day);
+              day);
     buf_add_str(out, "<p class=\"ways\">");
     if (a->below > 0)
         add_way_on(p, a, "/messages", 0, "Newest");

@@ -66,9 +66,7 @@ static void add_row(struct buf *out, const struct why *w, int64_t run, int64_t a
     snprintf(id, sizeof(id), "%lld", (long long)run);
     htmlf(out, "<tr><td><time>%s</time></td><td class=\"n\">", show_time(at_ms, at));
     html_link(out, "/runs/", id, id);
-    htmlf(out, "</td><td>%s</td><td>", rule);
-    shown_masked(out, because);
-    htmlf(out, " <span class=\"hint\">%s</span></td></tr>\n", place);
+    htmlf(out, "</td><td>%s</td><td>%s <span class=\"hint\">%s</span></td></tr>\n", rule, because, place);
 }
 
 static void table(struct buf *out)

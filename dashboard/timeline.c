@@ -87,16 +87,19 @@ void timeline_segments(struct buf *out, const struct story *s)
 /* With milliseconds: what followed what is seen by them. */
 static void add_clock(struct buf *out, int64_t ms)
 {
-    char iso[CLOCK_ISO_SIZE];
+    char iso[CLOCK_ISO_SIZE], shown[CLOCK_ISO_SIZE];
+    clock_iso(ms, iso);
+    snprintf(shown, sizeof(shown), "%.10s %.12s", iso, iso + 11);
     if (ms == 0)
         buf_add_str(out, "<span class=\"hint\">–</span>");
     else
-        htmlf(out, "<time>%.10s %.12s</time>", clock_iso(ms, iso), iso + 11);
+        htmlf(out, "<time>%s</time>", shown);
 }
 
 static void add_told(struct buf *out, const struct story_told *t)
 {
     auto_free char *what = story_what(t), *detail = story_detail(t);
+    char owner[24];
     struct reason known;
     buf_add_str(out, "<tr><td>");
     add_clock(out, t->at);
@@ -104,8 +107,9 @@ static void add_told(struct buf *out, const struct story_told *t)
     add_clock(out, t->gateway_at);
     htmlf(out, "</td><td class=\"what\">%s</td><td>%s</td><td class=\"n\">%s</td><td class=\"detail\">%s",
           what, t->gateway, t->seq_id, detail);
+    snprintf(owner, sizeof(owner), "%llx", (unsigned long long)t->owner);
     if (t->step == STORY_CLAIM && t->owner != 0)
-        htmlf(out, "%sby dispatcher <code>%llx</code>", *detail != '\0' ? ", " : "", (long long)t->owner);
+        htmlf(out, "%sby dispatcher <code>%s</code>", *detail != '\0' ? ", " : "", owner);
     if (reason_of_error(t->error, &known))
         htmlf(out, " <span class=\"hint\">(%s)</span>", known.cause);
     buf_add_str(out, "</td></tr>\n");

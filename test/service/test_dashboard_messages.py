@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "test/bench"))
 import many  # noqa: E402
 
 HOSTILE = "<script>alert(1)</script>\"'&"
-N, DAYS = 1500, 3
+N, DAYS = 4500, 3
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
