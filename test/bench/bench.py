@@ -3,7 +3,7 @@
 same bytes moved by nothing but a loop. Absolute figures belong to the machine, ratios last. Durability stays on, and
 that is asserted. Prints a table, and each row as a JSON line {"name","value","unit","floor","ratio"}.
 
-    bench.py [--quick] [NAME…]      names: chain smpp lag apply intake memory plan instant; --quick: a tenth of the messages
+    bench.py [--quick] [NAME…]      names: chain smpp lag apply intake memory page plan instant; --quick: a tenth of the messages
 """
 import argparse
 import json
@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lab"))
 from chain import Chain, build_dir  # noqa: E402
 from fixtures import quiet_schedules  # noqa: E402
+import pages  # noqa: E402
 from servers import Lab, wait_for  # noqa: E402
 from shop import rule_sql  # noqa: E402
 import instant  # noqa: E402
@@ -275,6 +276,14 @@ def bench_plan(lab, directory, small, large):
         result(f"peak memory of plan, {large} rows (floor: {small})", large_mib, "MiB", small_mib, False)
 
 
+def bench_page(lab, directory, n, days):
+    """Every page's statements over many messages."""
+    chain = new_chain(lab, directory, "page")
+    with chain:
+        chain.start(only=())
+        pages.bench(chain, n, days, result)
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true")
@@ -285,6 +294,7 @@ def main():
                "lag": lambda *a: bench_lag(*a, 100000 // scale),
                "apply": lambda *a: bench_apply(*a, 100000 // scale), "intake": lambda *a: bench_intake(*a, 100000 // scale),
                "memory": lambda *a: bench_memory(*a, *sorted({10000, 100000 // scale, 1000000 // scale})),
+               "page": lambda *a: bench_page(*a, 10000000 // scale ** 2, 30),
                "plan": lambda *a: bench_plan(*a, 10000, 1000000 // scale),
                "instant": lambda lab, directory: instant.bench(lambda *a, **k: new_chain(lab, directory, *a, **k), result, scale)}
     directory = tempfile.mkdtemp(prefix="smschain-bench-")

@@ -3,6 +3,7 @@
 prepared, planned for good and run warm."""
 import http.client
 import json
+import os
 import re
 import time
 import urllib.parse
@@ -90,7 +91,6 @@ def bench(chain, n, days, result, say=print):
     chain.wait_until(lambda: _answers(port), 30, "the page")
     log, worst, pages_ms = chain.lab.state["postgres"]["log"], {}, {}
     for path, form in pages(chain):
-        import os
         for _ in range(TIMES):
             since = os.path.getsize(log)
             ms, _ = ask(port, path, form)
