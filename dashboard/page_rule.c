@@ -37,6 +37,11 @@ static void add_firings(struct page *p, const struct conf_rule *rule)
 {
     struct firing_plan plan;
     char message[CRON_MESSAGE_SIZE];
+    if (rule->tasks) {
+        buf_add_str(&p->out, "<section class=\"sheet\"><h2>Fires</h2>\n"
+                             "<p class=\"words\">with each list that another system signs</p>\n</section>\n");
+        return;
+    }
     struct zone *zone = zone_open(rule->time_zone);
     buf_add_str(&p->out, "<section class=\"sheet\"><h2>Fires</h2>\n<p class=\"words\">");
     if (*rule->at) {
@@ -80,7 +85,7 @@ static void add_definition(struct page *p, const struct conf_rule *rule)
     buf_add_str(&p->out, "<section class=\"sheet\"><h2>Says</h2>\n<dl class=\"facts\">\n");
     add_fact(&p->out, "template", rule->template_name);
     add_fact(&p->out, "class", t ? t->class : "");
-    add_fact(&p->out, "source", rule->source);
+    add_fact(&p->out, "source", rule->tasks ? "tasks of other systems" : rule->source);
     add_fact(&p->out, "lane", rule->lane);
     add_fact(&p->out, "held above", spell_number(rule->max_recipients, text));
     add_fact(&p->out, "valid for", spell_duration(rule->valid_for_ms, text));

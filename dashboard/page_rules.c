@@ -39,6 +39,11 @@ static void add_when(struct page *p, const struct conf_rule *rule)
 {
     struct firing_plan plan;
     char message[CRON_MESSAGE_SIZE], text[SPELL_SIZE];
+    if (rule->tasks) {
+        buf_add_str(&p->out,
+                    "with each list of another system</td><td data-label=\"next\">when it is signed</td>");
+        return;
+    }
     if (*rule->at) {
         htmlf(&p->out, "once, at %s", rule->at);
     } else {

@@ -29,6 +29,10 @@ enum gate gate_decide(const struct run_row *run, const struct conf_rule *rule, i
         snprintf(why, GATE_WHY_SIZE, "%s: once_per here is not the one that was accepted", rule->file);
         return GATE_HOLD;
     }
+    if (run->of_task && !rule->tasks) { /* it would be read by an SQL that has nothing to do with it */
+        snprintf(why, GATE_WHY_SIZE, "%s: has no 'tasks: true' any more", rule->file);
+        return GATE_FAIL;
+    }
     if (run->scheduled_ms + rule->valid_for_ms <= now_ms) {
         snprintf(why, GATE_WHY_SIZE, "valid_for was over at %s, before it could be read",
                  clock_iso(run->scheduled_ms + rule->valid_for_ms, iso));

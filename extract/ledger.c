@@ -146,6 +146,7 @@ int ledger_look(struct ledger *l, const struct str_list *once_per, struct run_ro
         .cancelled = db_bool(res, 0, 7),
         .paused = db_bool(res, 0, 8),
         .released = holds_parse(db_text(res, 0, 9)),
+        .of_task = db_bool(res, 0, 10),
     };
     snprintf(ret->state, sizeof(ret->state), "%s", db_text(res, 0, 0));
     snprintf(ret->why, sizeof(ret->why), "%s", db_text(res, 0, 1));

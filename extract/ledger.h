@@ -35,6 +35,7 @@ struct run_row {
     int pass;
     bool once_per_known; /* the configured once_per is the accepted one */
     bool cancelled, paused;
+    bool of_task;
     unsigned released; /* holds that a person has said yes to */
 };
 int must_check ledger_look(struct ledger *l, const struct str_list *once_per, struct run_row *ret);

@@ -4,6 +4,6 @@ SELECT r.state, r.why, r.scheduled_at, r.pass, u.name, u.held_why, u.once_per = 
   EXISTS (SELECT FROM control k
           WHERE k.kind = 'pause' AND (k.scope = 'all' OR (k.scope = 'rule' AND k.key = u.name)
                                       OR (k.scope = 'run' AND k.key = r.id::text))) AS paused,
-  array_to_string(r.released, ' ') AS released
+  array_to_string(r.released, ' ') AS released, r.task_id IS NOT NULL AS of_task
 FROM run r JOIN rule u ON u.id = r.rule_id
 WHERE r.id = $1::bigint

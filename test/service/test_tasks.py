@@ -2,6 +2,7 @@
 signs, what is refused, one run a task whoever hears and whoever is killed, and what becomes of each row."""
 import datetime
 import json
+import os
 import threading
 import time
 
@@ -36,7 +37,10 @@ def read(extract, task_id):  # noqa: F811
 
 
 def test_what_another_system_may_do(extract, upstream):  # noqa: F811
-    """Everything that is no row of a task is refused where it is inserted, with words that say why."""
+    """Everything that is no row of a task is refused where it is inserted, with words that say why; the sample rule is good."""
+    rules = f"{extract.chain.conf_dir}/rules"
+    os.rename(f"{rules}/customer-list.yaml.sample", f"{rules}/customer-list.yaml")
+    assert ": good: " in extract.chain.ctl("check").stdout
     refused = upstream.refusal
     upstream.task("t-1")
     upstream.row("t-1", "a", "+491", name="Ann", amount=12.5, club=True, note=None)

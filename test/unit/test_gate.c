@@ -15,6 +15,7 @@ static void table(void **state)
         struct run_row run = {.rule = "note",
                               .cancelled = strstr(t.cell[1], "cancelled"),
                               .paused = strstr(t.cell[1], "paused"),
+                              .of_task = strstr(t.cell[1], "task"),
                               .once_per_known = strcmp(t.cell[4], "yes") == 0};
         char why[GATE_WHY_SIZE];
         int64_t now;
