@@ -2,6 +2,7 @@
  * for what the bulk lane has taken: take, publish, wait for the confirms, mark, commit. */
 #include "extract/outbox.h"
 #include "extract/history_guard.h"
+#include "extract/measure.h"
 #include "lib/clock.h"
 #include "lib/db.h"
 #include "lib/fault.h"
@@ -142,8 +143,8 @@ static bool publish(struct lane_publisher *o, const struct db_result *rows)
             struct mq_message m = {.queue = db_text(rows, next, 1),
                                    .body = body,
                                    .len = strlen(body),
-                                   /* a refused request that is given back: the door believes who is named in it
-                                      only from us */
+                                   /* a refused request that is given back: the door believes who is named in
+                                      it only from us */
                                    .with_user = strcmp(db_text(rows, next, 1), MQ_QUEUE_REQUEST) == 0,
                                    .cookie = (uint64_t)db_big(rows, next, 0)};
             if (mq_publish(o->publisher, &m) != 0)
@@ -195,9 +196,23 @@ static enum turn mark_and_commit(struct lane_publisher *o)
     return TURN_MORE;
 }
 
+static void measure_take(const struct lane_publisher *o, const struct db_result *rows, int64_t taken_us)
+{
+    const struct measure *m = o->shared->measure;
+    size_t lane = (size_t)(o->lane - outbox_lanes); /* as MEASURE_INSTANT, MEASURE_BULK */
+    int64_t took_us = clock_mono_us() - taken_us;
+
+    series_observe_us(m->outbox_publish[lane], took_us);
+    for (int i = 0; i < db_rows(rows); i++)
+        series_observe_us(m->outbox_wait[lane], db_big(rows, i, 3) + took_us);
+    series_set(m->outbox_last[lane], clock_wall_ms());
+}
+
 static enum turn turn(struct lane_publisher *o)
 {
     auto_result rows = NULL;
+    int64_t taken_us;
+    enum turn result;
     int r;
 
     if (!broker_is_there(o) || !database_is_there(o))
@@ -215,13 +230,17 @@ static enum turn turn(struct lane_publisher *o)
         return TURN_IDLE;
     }
     FAULT("outbox.selected");
+    taken_us = clock_mono_us();
     if (!publish(o, rows)) {
         /* What is confirmed is marked; the rest is taken again by a publisher that remembers none of it. */
         mq_publisher_free(o->publisher);
         o->publisher = new_publisher(o);
     }
     FAULT("outbox.published");
-    return mark_and_commit(o);
+    result = mark_and_commit(o);
+    if (result == TURN_MORE)
+        measure_take(o, rows, taken_us);
+    return result;
 }
 
 /* Until the poll is over, somebody has said that there is something, or the process stops. */

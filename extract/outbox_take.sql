@@ -1,8 +1,8 @@
 -- The next chunks of the bulk lane that may leave: $1 so many, $2 so many bytes (the first one always).
 -- A chunk of a run leaves while the run may publish, in its wave, and neither all, nor its rule, nor itself is paused.
 -- The instant lane's statement (outbox_take_instant.sql) is made of this one by the build, with = for <>: there is an index for it.
-SELECT id, target, body FROM (
-  SELECT id, target, body, octet_length(body) AS bytes,
+SELECT id, target, body, (extract(epoch FROM now() - due_at) * 1000000)::bigint AS waited_us FROM (
+  SELECT id, target, body, due_at, octet_length(body) AS bytes,
     sum(octet_length(body)) OVER (ORDER BY due_at, id ROWS UNBOUNDED PRECEDING) AS so_far
   FROM (
     SELECT o.id, o.target, o.body, o.due_at FROM outbox o

@@ -51,6 +51,9 @@ def test_the_numbers_are_the_tables_numbers(done_chain):
     assert told(chain, "extract", "smschain_extract_rows_total", outcome="new") == N
     assert told(chain, "extract", "smschain_extract_runs_total", outcome="read") == len(chain.rules())
     assert told(chain, "extract", "smschain_extract_group_seconds_count") >= len(chain.rules())
+    chunks = told(chain, "extract", "smschain_outbox_chunks_published_total")
+    assert 0 < chunks == told(chain, "extract", "smschain_outbox_wait_seconds_count")
+    assert told(chain, "extract", "smschain_outbox_publish_seconds_count", lane="bulk") > 0
     assert told(chain, "render", "smschain_render_records_total") == N
     assert told(chain, "render", "smschain_render_chunk_in_hand_seconds_count", lane="bulk") == \
         told(chain, "render", "smschain_render_chunks_total", lane="bulk")
