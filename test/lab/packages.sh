@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that are missing, for quickstart and test/run:
-#   packages.sh [--list] build|servers|tests…
-#   packages.sh judges          (the npm packages of test/judges, by its lock file, into that folder)
+#   packages.sh [--list] build|servers|tests|browser…
+#   packages.sh judges|browser-npm   (the npm packages of test/judges or test/browser, by its lock file, into that folder)
 # While it installs, no server that comes with a package is started and no PostgreSQL cluster is made; what was set up
 # for that is taken away again on any exit. Servers that run already are left alone. Exit 3: not root and no sudo.
 set -u
@@ -12,6 +12,7 @@ declare -A groups=(
   [servers]="postgresql-15 rabbitmq-server python3 python3-psycopg2"
   [tests]="clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-psycopg2 procps nodejs npm python3-croniter
           kannel kannel-extras tinyproxy libfaketime openssl unixodbc-dev mariadb-server mariadb-client odbc-mariadb libsqliteodbc prometheus"
+  [browser]="chromium fonts-dejavu-core nodejs npm"
 )
 policy=/usr/sbin/policy-rc.d
 no_cluster=/etc/postgresql-common/createcluster.d/smschain-setup.conf
@@ -61,19 +62,23 @@ install_as_root() {
   fi
 }
 
-install_judges() {
+install_npm() { # FOLDER of test/
   local dir
-  dir=$(cd "$(dirname "$0")/../judges" && pwd) || return 1
+  dir=$(cd "$(dirname "$0")/../$1" && pwd) || return 1
   exec 8>"$dir/.lock" && flock 8 || return 1
   if cmp -s "$dir/package-lock.json" "$dir/node_modules/.installed"; then return 0; fi
-  echo "packages: installing the judges"
+  echo "packages: installing the npm packages of test/$1"
   (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund) && cp "$dir/package-lock.json" "$dir/node_modules/.installed"
 }
 
 main() {
   local list_only="" names=() missing g
   if [[ ${1-} == judges ]]; then
-    install_judges
+    install_npm judges
+    return
+  fi
+  if [[ ${1-} == browser-npm ]]; then
+    install_npm browser
     return
   fi
   if [[ ${1-} == --as-root ]]; then
@@ -83,7 +88,7 @@ main() {
   fi
   if [[ ${1-} == --list ]]; then list_only=1; shift; fi
   for g in "$@"; do
-    [[ -n ${groups[$g]-} ]] || { echo "packages: no group $g (build, servers, tests)" >&2; return 2; }
+    [[ -n ${groups[$g]-} ]] || { echo "packages: no group $g (build, servers, tests, browser)" >&2; return 2; }
     read -r -d '' -a more <<<"${groups[$g]}" || true
     names+=("${more[@]}")
   done
