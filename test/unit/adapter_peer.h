@@ -215,10 +215,11 @@ static char *await(const char *kind)
     }
 }
 
-static void send_text(const char *text)
+static void send_in(const char *text, bool instant)
 {
     struct gateway_request *r = xcalloc(1, sizeof(*r) + sizeof(r->items[0]));
     r->count = 1;
+    r->instant = instant;
     r->items[0] = (struct gateway_item){.number = 491711234567,
                                         .text = text,
                                         .sender = "ACME",
@@ -229,6 +230,11 @@ static void send_text(const char *text)
     seen.in_send = true;
     adapter_driver.send(g, r);
     seen.in_send = false;
+}
+
+static void send_text(const char *text)
+{
+    send_in(text, false);
 }
 
 static int64_t submit(void)

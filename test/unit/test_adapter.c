@@ -76,6 +76,25 @@ static void test_answers(void **state)
     end();
 }
 
+/* What waits for the link leaves in the order of the lanes, each in its own. */
+static void test_instant_first(void **state)
+{
+    static const char *const order[] = {"\"3\"", "\"4\"", "\"6\"", "\"1\"", "\"2\"", "\"5\""};
+    begin();
+    send_in("1", false);
+    send_in("2", false);
+    send_in("3", true);
+    send_in("4", true);
+    send_in("5", false);
+    send_in("6", true);
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        auto_free char *line = await("submit"), *wanted = xasprintf("\"text\":%s", order[i]);
+        if (strstr(line, wanted) == NULL)
+            fail_msg("%s was wanted: %s", order[i], line);
+    }
+    end();
+}
+
 /* Two answers to one submit, one to none, what is no line, a kind that is not known: said, and nothing else.
  */
 static void test_what_the_protocol_does_not_have(void **state)
@@ -375,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines_as_documented),
                                        cmocka_unit_test(test_answers),
+                                       cmocka_unit_test(test_instant_first),
                                        cmocka_unit_test(test_what_the_protocol_does_not_have),
                                        cmocka_unit_test(test_not_a_byte),
                                        cmocka_unit_test(test_no_link),

@@ -104,6 +104,7 @@ static struct lot {
     char *addresses[2], address[2][64];
     struct gateway *g;
     int next;
+    bool instant; /* the lane of what is sent */
 } lot;
 
 static void prepare(void)
@@ -194,6 +195,7 @@ static void send_cut(const char *text, const char *sender, struct gateway_cut cu
 {
     struct gateway_request *r = xcalloc(1, sizeof(*r) + sizeof(r->items[0]));
     r->claimed_mono_ms = clock_mono_ms();
+    r->instant = lot.instant;
     r->count = 1;
     r->items[0] = (struct gateway_item){.number = 491711234567,
                                         .text = text,
@@ -267,6 +269,28 @@ static void test_answers(void **state)
         assert_int_equal(peer.submits, submits + 1);
         assert_int_equal(seen.first_bytes, first_bytes + 1);
     }
+    end();
+}
+
+/* What waits for the link leaves in the order of the lanes, each in its own. */
+static void test_instant_first(void **state)
+{
+    static const bool lanes[] = {false, false, true, true, false, true};
+    static const char *const order[] = {"3.1.1", "4.1.1", "6.1.1", "1.1.1",
+                                        "2.1.1", "5.1.1", "8.1.1", "7.1.1"};
+    begin();
+    for (size_t i = 0; i < COUNT_OF(lanes); i++) {
+        lot.instant = lanes[i];
+        send_text("ok");
+    }
+    turn_until(seen.answers == (int)COUNT_OF(lanes));
+    for (int i = 0; i < 2; i++) { /* and again from an empty list */
+        lot.instant = i == 1;
+        send_text("ok");
+    }
+    turn_until(seen.answers == (int)COUNT_OF(order));
+    for (size_t i = 0; i < COUNT_OF(order); i++)
+        assert_string_equal(seen.all[i].seq_id, order[i]);
     end();
 }
 
@@ -827,6 +851,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_instant_first),
         cmocka_unit_test(test_no_id_is_the_seq_id),
         cmocka_unit_test(test_cut_at_every_byte),
         cmocka_unit_test(test_joined_and_split),
