@@ -74,6 +74,12 @@ class World:
         for at in range(0, len(records), per):
             self.publish_body(queue, json.dumps({"v": 1, "kind": "texts", "records": records[at:at + per]}).encode())
 
+    def publish_in_both_lanes(self, records, per=500):
+        """alpha's: the first half as bulk, the other half as instant ones."""
+        half = len(records) // 2
+        self.publish(ALPHA, records[:half], per)
+        self.publish("sms.dispatch.alpha.instant", [{**r, "lane": "instant"} for r in records[half:]], per)
+
     def publish_body(self, queue, body):
         answer = self.api("POST", "/api/exchanges/{}/sms/publish",
                           {"routing_key": queue, "properties": {"delivery_mode": 2}, "payload_encoding": "base64",
@@ -289,7 +295,7 @@ def test_throttled(world):
     w = world()
     w.alpha.set(throttle_share="n3", retry_after_s=1)
     w.beta.set(throttle_share="n2", retry_after_s=1)
-    w.publish(ALPHA, w.add(30))
+    w.publish_in_both_lanes(w.add(30))
     w.publish(BETA, w.add(20))
     w.start()
     w.wait_ended(50)
@@ -374,11 +380,13 @@ FAST_BREAKER = [("gateways/alpha.yaml", "breaker_pause: 10s", "breaker_pause: 1s
 def test_not_reachable_is_handed_over(world):
     w = world(conf=FAST_BREAKER)
     w.alpha.set(listen=0)
-    w.publish(ALPHA, w.add(50))
+    w.publish_in_both_lanes(w.add(50))
     w.start()
     w.wait_ended(50)
     assert w.count("accepted") == 50
     assert len(list(w.beta.submits())) == 50
+    lanes = collections.Counter(s.get("lane", "bulk") for s in w.steps if s["step"] == 101)
+    assert lanes == {"bulk": 25, "instant": 25}  # each in its lane there
     w.wait(lambda: w.figures("alpha").get("handed_over") == 50, what="the figure of handed over ones")
     w.alpha.set(listen=1)
     w.publish(ALPHA, w.add(10))
@@ -954,7 +962,7 @@ def test_killed(world, point, hit):
     hits = {"chunk_taken": chunks, "acked": chunks, "claim_sent": 6, "outcome_published": 2, "outcome_confirmed": 2}.get(point, n)
     k = {"first": 1, "middle": max(hits // 2, 1), "last": hits}[hit]
     w.alpha.set(answer_delay_ms=5)
-    w.publish(ALPHA, w.add(n), per=n // chunks)
+    w.publish_in_both_lanes(w.add(n), per=n // chunks)
     w.start(SMSCHAIN_FAULT=f"dispatch.{point}:{k}")
     crash_and_recover(w, n)
     assert w.count("accepted") + w.count("in_doubt") == n
@@ -966,7 +974,7 @@ def test_killed(world, point, hit):
 def test_killed_at_settling(world, k):
     w = world({"SMSCHAIN_ALPHA_WINDOW": "10"})
     w.alpha.set(throttle_share="0.5", retry_after_s=1)
-    w.publish(ALPHA, w.add(40), per=10)
+    w.publish_in_both_lanes(w.add(40), per=10)
     w.start(SMSCHAIN_FAULT=f"dispatch.settled:{k}")
     crash_and_recover(w, 40)
     assert w.count("accepted") + w.count("in_doubt") == 40
@@ -978,7 +986,7 @@ def test_killed_at_settling(world, k):
 def test_killed_at_handing_over(world, k):
     w = world({"SMSCHAIN_ALPHA_WINDOW": "10"}, conf=FAST_BREAKER)
     w.alpha.set(listen=0)
-    w.publish(ALPHA, w.add(40), per=10)
+    w.publish_in_both_lanes(w.add(40), per=10)
     w.start(SMSCHAIN_FAULT=f"dispatch.handed_over:{k}")
     crash_and_recover(w, 40)
     assert w.count("accepted") + w.count("in_doubt") == 40
