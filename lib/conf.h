@@ -118,6 +118,15 @@ struct conf_main {
         struct str_list deliver_only_to; /* staging: every other number is skipped with reason not_listed; digits, no plus */
         char *door_caller;         /* whose requests those in sms.request without a user are; "" : nobody's */
         int64_t request_keep_ms;   /* 30 d: so long a request's answer is given again */
+        struct {
+            char *listen;            /* "" : no API */
+            char *tls_certificate, *tls_key; /* PEM files; "" : plain HTTP */
+            struct str_list trusted_proxies;
+            char *forwarded_header;  /* "X-Forwarded-For" or "Forwarded" */
+            int64_t connections, connections_per_address;
+            int64_t body_bytes;      /* 1 MiB */
+            int64_t request_ms;      /* 10 s */
+        } api; /* section "extract.api" */
     } extract;
     struct {
         struct conf_service service;

@@ -386,6 +386,9 @@ static void check_main(struct conf_checking *k)
         conf_error_at(k->report, k->file, at(k, "callback"),
                       "callback: 'tls_certificate' and 'tls_key' belong together");
     check_dashboard(k, &c->main.dashboard);
+    if (!*c->main.extract.api.tls_certificate != !*c->main.extract.api.tls_key)
+        conf_error_at(k->report, k->file, at(k, "extract.api"),
+                      "extract.api: 'tls_certificate' and 'tls_key' belong together");
     if (c->main.broker.heartbeat_ms % 1000)
         conf_error_at(k->report, k->file, at(k, "broker.heartbeat"), "heartbeat: expected whole seconds");
     for (size_t i = 0; i < c->gateway_count; i++) {

@@ -119,6 +119,8 @@ static const struct conf_key extract_keys[] = {
      .min = DAY_MS, .max = 400 * DAY_MS,
      .help = "So long a request on demand is remembered: the same idempotency key with the same request gets the same "
              "answer, with another one it is refused. Later it is refused in any case: a key never sends twice."},
+    {.name = "api", .type = CONF_SECTION, .table = &conf_api_table, .owner = "extract",
+     .help = "The HTTP API by which other systems ask for messages."},
     {0},
 };
 static const struct conf_table extract_table = {.keys = extract_keys};

@@ -12,6 +12,7 @@ extern const struct conf_table conf_smpp_table;   /* its section smpp */
 extern const struct conf_table conf_adapter_table; /* its section adapter */
 extern const struct conf_table conf_lookup_table, conf_poll_table; /* its sections lookup and poll */
 extern const struct conf_table conf_main_inbound_table; /* section inbound of smschain.yaml */
+extern const struct conf_table conf_api_table; /* section extract.api of smschain.yaml */
 
 /* The sections `auth`, `tls` and `proxy` of a struct conf_http that is a member of some struct: the tables, then their
  * three rows. Each table is named PREFIX_auth_table and so on. */

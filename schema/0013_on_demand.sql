@@ -114,4 +114,5 @@ REVOKE ALL ON FUNCTION enter_asked(text[], bigint[], uuid[], uuid[], bigint[], i
 GRANT EXECUTE ON FUNCTION enter_asked(text[], bigint[], uuid[], uuid[], bigint[], int[], int[], timestamptz[], timestamptz[], text[], text, text)
   TO smschain_extract, smschain_operator;
 GRANT SELECT, DELETE ON request TO smschain_extract;
+GRANT INSERT ON claim TO smschain_extract; -- that a message is not sent: cancelled before anybody has claimed it
 GRANT SELECT ON request TO smschain_operator;

@@ -25,6 +25,7 @@ KILLED_ELSEWHERE = {
     "extract.wave_left", "extract.wave_decided",  # only rules with waves: test/service/test_holds.py
     # only requests on demand: test/service/test_asked.py
     "asked.entering", "asked.entered", "door.taken", "door.entered", "door.refused",
+    "api.committed", "api.cancelling", "api.cancelled",  # only the HTTP API: test/service/test_api.py
     # only what comes over a gateway's own link, and heartbeats: test/service/test_link.py
     "dispatch.report_taken", "dispatch.report_journalled", "dispatch.report_told",
     "dispatch.heartbeat_entering", "dispatch.heartbeat_entered",

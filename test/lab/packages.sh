@@ -11,7 +11,7 @@ declare -A groups=(
            libmicrohttpd-dev libgnutls28-dev libexpat1-dev libjson-c-dev libyaml-dev libssl-dev libglib2.0-dev libcmocka-dev tzdata"
   [servers]="postgresql-15 rabbitmq-server python3 python3-psycopg2"
   [tests]="clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-psycopg2 procps nodejs npm python3-croniter
-          kannel kannel-extras tinyproxy libfaketime openssl unixodbc-dev mariadb-server mariadb-client odbc-mariadb libsqliteodbc prometheus"
+          python3-jsonschema python3-yaml kannel kannel-extras tinyproxy libfaketime openssl unixodbc-dev mariadb-server mariadb-client odbc-mariadb libsqliteodbc prometheus"
   [browser]="chromium fonts-dejavu-core nodejs npm"
 )
 policy=/usr/sbin/policy-rc.d

@@ -1,0 +1,366 @@
+"""The HTTP API of smschain-extract, the real program with a real PostgreSQL and RabbitMQ: every status of docs/openapi.yaml is
+provoked and every answer held against its schemas; the same keys from many clients at once, after kills and outages; and
+cancelling against a dispatcher, with the fake gateway's log as the judge."""
+import concurrent.futures
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import re
+import select
+import socket
+import threading
+import time
+
+import jsonschema
+import pytest
+import yaml
+
+import servers
+from chain import ROOT, STATES, Chain
+
+KEY, OTHER_KEY, STRICT_KEY, POOR_KEY, SLOW_KEY = ("test-key-of-" + name for name in ("webshop", "other", "strict", "poor", "slow"))
+CALLER = """
+key_hashes: [%s]
+rate: %d
+daily_cap: %d
+templates: [order-shipped]
+%s
+send_at_max: 7d
+valid_for: 1h
+route:
+  - gateway: alpha
+"""
+PARAMS = {"name": "Ann", "order_id": "4711", "carrier": "DHL", "parcel": "p1"}
+FIRST_NUMBER = 491520000000
+
+
+def request_of(i=0, **more):
+    return {"recipient": f"+{FIRST_NUMBER + i}", "template": "order-shipped", "params": {**PARAMS, "order_id": str(i)}, **more}
+
+
+class Doc:
+    """docs/openapi.yaml as the judge of answers: each must be documented, and what it documents must have been seen."""
+
+    def __init__(self):
+        with open(os.path.join(ROOT, "docs/openapi.yaml"), encoding="utf-8") as f:
+            self.doc = yaml.safe_load(f)
+        jsonschema.Draft202012Validator.check_schema(self.doc["components"]["schemas"])
+        self.seen = set()
+
+    def resolve(self, node):
+        while "$ref" in node:
+            found = self.doc
+            for part in node["$ref"][2:].split("/"):
+                found = found[part]
+            node = found
+        return node
+
+    def operations(self):
+        return {(path, method): operation for path, item in self.doc["paths"].items() for method, operation in item.items()
+                if method != "parameters"}
+
+    def documented(self):
+        return {(path, method, int(status)) for (path, method), o in self.operations().items() for status in o["responses"]}
+
+    def schema(self, node):
+        return {"$ref": f"#{node['$ref'][1:]}", "components": self.doc["components"]} if "$ref" in node else \
+            {**node, "components": self.doc["components"]}
+
+    def judge(self, method, path, status, headers, body):
+        path = re.sub(r"^/v1/messages/[0-9].*$", "/v1/messages/{sms_id}", path)
+        operation = self.operations().get((path, method.lower()))
+        if operation is None and status == 405:  # a method that is not documented: what is documented for the path counts
+            method, operation = next((m, o) for (p, m), o in self.operations().items() if p == path)
+        if operation is None:
+            assert status == 404, (method, path, status)
+            return
+        assert str(status) in operation["responses"], (method, path, status, body)
+        response = self.resolve(operation["responses"][str(status)])
+        (kind, content), = response["content"].items()
+        assert headers["Content-Type"] == kind, (method, path, status, headers["Content-Type"])
+        jsonschema.Draft202012Validator(self.schema(content["schema"])).validate(body)
+        for name, header in response.get("headers", {}).items():
+            header = self.resolve(header)
+            assert name in headers or not header.get("required"), (method, path, status, name)
+            if name in headers:
+                jsonschema.validate(headers[name], header["schema"])
+        if status >= 400:
+            assert body["status"] == status
+        self.seen.add((path, method.lower(), status))
+
+
+class Client:
+    """One connection that is kept; every answer goes through the judge."""
+
+    def __init__(self, port, doc, key=KEY, source=None):
+        self.port, self.doc, self.key, self.source, self.connection = port, doc, key, source, None
+
+    def ask(self, method, path, body=None, key=None, headers=None, raw=None):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30,
+                                                         source_address=(self.source, 0) if self.source else None)
+        sent = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        if body is not None:
+            raw = json.dumps(body).encode()
+        if raw is not None:
+            sent["Content-Type"] = "application/json"
+        if key:
+            sent["Idempotency-Key"] = key
+        sent.update(headers or {})
+        try:
+            self.connection.request(method, path, body=raw, headers=sent)
+            answer = self.connection.getresponse()
+            told = json.loads(answer.read())
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+        self.doc.judge(method, path, answer.status, answer.headers, told)
+        if answer.headers.get("Connection", "").lower() == "close":
+            self.close()
+        return answer.status, told, answer.headers
+
+    def post(self, body, key=None, **more):
+        return self.ask("POST", "/v1/messages", body, key, **more)[:2]
+
+    def batch(self, items, key=None, **more):
+        return self.ask("POST", "/v1/messages/batch", {"messages": items}, key, **more)[:2]
+
+    def get(self, sms_id):
+        return self.ask("GET", f"/v1/messages/{sms_id}")[:2]
+
+    def delete(self, sms_id):
+        return self.ask("DELETE", f"/v1/messages/{sms_id}")[:2]
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+        self.connection = None
+
+
+class World:
+    """A chain whose extract has the API, with callers of the test's own."""
+
+    def __init__(self, directory, lab, api=""):
+        self.lab, self.doc, self.clients = lab, Doc(), []
+        self.chain = Chain(str(directory), lab, few_rules=True)
+        self.chain.copy_conf()
+        self.chain.only_gateways("alpha")
+        for folder, keep in (("rules", ()), ("callers", ())):
+            for name in os.listdir(f"{self.chain.conf_dir}/{folder}"):
+                if name not in keep:
+                    os.unlink(f"{self.chain.conf_dir}/{folder}/{name}")
+        self.caller("webshop", KEY, rate=100000, cap=1000000, more="text_template: free-text")
+        self.caller("other", OTHER_KEY)
+        self.caller("strict", STRICT_KEY, more="require_idempotency_key: true")
+        self.caller("poor", POOR_KEY, cap=3)
+        self.caller("slow", SLOW_KEY, rate=1)
+        if api:
+            self.chain.change_conf("smschain.yaml", "    # tls_certificate: /etc/smschain/tls/api.pem", f"{api}\n    #")
+        self.ports = {}
+
+    def caller(self, name, key, rate=1000, cap=1000, more=""):
+        with open(f"{self.chain.conf_dir}/callers/{name}.yaml", "w", encoding="utf-8") as f:
+            f.write(CALLER % (hashlib.sha256(key.encode()).hexdigest(), rate, cap, more))
+
+    def start(self, only=("extract",), **environment):
+        self.chain.prepare()
+        if len(only) > 1:
+            self.chain.start_gateways()
+        for name in only:
+            if name != "extract":
+                self.chain.service(name).start()
+        return self.extract(**environment)
+
+    def extract(self, instance=1, **environment):
+        process = self.chain.service("extract", instance)
+        if instance not in self.ports:
+            self.ports[instance] = servers.free_port(self.chain.ports)
+            self.chain.ports.add(self.ports[instance])
+        process.start(SMSCHAIN_API_LISTEN=f"127.0.0.1:{self.ports[instance]}", **environment)
+        self.chain.wait_until(lambda: self.listens(instance), 30, "the API")
+        return process
+
+    def listens(self, instance=1):
+        assert self.chain.service("extract", instance).alive, self.chain.service("extract", instance).tail()
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.ports[instance]), timeout=5).close()
+            return True
+        return False
+
+    def client(self, key=KEY, instance=1, source=None):
+        self.clients.append(Client(self.ports[instance], self.doc, key, source))
+        return self.clients[-1]
+
+    def counts(self):
+        """Of what asks make: requests kept, messages, keys, and those counted by the callers' runs."""
+        return tuple(self.chain.value(s) for s in (
+            "SELECT count(*) FROM request WHERE sms_id IS NOT NULL", "SELECT count(*) FROM message", "SELECT count(*) FROM dedupe",
+            "SELECT coalesce(sum(rows_new), 0)::int FROM run"))
+
+    def log(self):
+        return self.chain.service("extract").tail(10000)
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+        self.chain.stop()
+
+
+@pytest.fixture
+def world(tmp_path, lab):
+    made = []
+
+    def make(api=""):
+        made.append(World(tmp_path / str(len(made)), lab, api))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def types(body):
+    return {(e["pointer"], e["type"]) for e in body.get("errors", ())}
+
+
+@contextlib.contextmanager
+def held_tables(world):
+    """While it lasts, nobody can read a message."""
+    import psycopg2
+    with contextlib.closing(psycopg2.connect(world.lab.conninfo(world.chain.database))) as c:
+        c.cursor().execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
+        yield
+        c.rollback()
+
+
+def fill_the_workers(world, some_id):
+    """More GETs than may wait, until some are refused; gives their sockets."""
+    text = f"GET /v1/messages/{some_id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
+    held = []
+    for _ in range(210):
+        s = socket.create_connection(("127.0.0.1", world.ports[1]), timeout=30)
+        s.sendall(text)
+        held.append(s)
+    world.chain.wait_until(lambda: select.select(held, [], [], 0)[0], 8, "a refusal")
+    return held
+
+
+def test_every_documented_status(world, lab):
+    w = world("    trusted_proxies: [127.0.0.2]\n    connections: 500\n    connections_per_address: 400\n    body_bytes: 300KiB")
+    w.start()
+    c, chain = w.client(), w.chain
+    # 202: committed; the same key again: the very same answer.
+    status, first, headers = c.ask("POST", "/v1/messages", request_of(1, ext_id="order 1"), "key-1")
+    assert (status, headers["Location"]) == (202, first["url"]) and first["state"] == "queued"
+    assert w.counts() == (1, 1, 1, 1)
+    assert c.ask("POST", "/v1/messages", dict(reversed(request_of(1, ext_id="order 1").items())), "key-1")[:2] == (202, first)
+    assert w.client(OTHER_KEY).post(request_of(1), "key-1")[1]["sms_id"] != first["sms_id"]  # another caller's key is another key
+    assert w.counts() == (2, 2, 2, 2)
+    status, told = c.post(request_of(2), "key-1")
+    assert (status, told["type"]) == (422, "urn:smschain:problem:key_of_another_request")
+    assert c.post(request_of(3))[0] == 202 and c.post(request_of(3))[0] == 202  # without a key they are two
+    assert w.counts() == (4, 4, 4, 4)
+    # 400
+    assert c.ask("POST", "/v1/messages", raw=b"{no")[0] == 400
+    assert c.ask("POST", "/v1/messages", request_of(), headers={"Idempotency-Key": "two words"})[0] == 400
+    assert c.ask("POST", "/v1/messages/batch", raw=b"")[0] == 400
+    # 401, 403, 404, 405, 413, 415
+    for key in (None, "nobody's", KEY + "x", KEY[:-1]):
+        for method, path in (("POST", "/v1/messages"), ("POST", "/v1/messages/batch"), ("GET", first["url"]), ("DELETE", first["url"])):
+            assert w.client(key).ask(method, path, headers={"Content-Type": "application/json"})[0] == 401
+    assert c.post({**request_of(), "template": "password-changed"})[0] == 403
+    assert c.post(request_of(lane="bulk"))[0] == 403
+    for path in ("/", "/v1/messages/", "/v1/messages/x", "/v1/messages/0", "/v1/messages/9007199254740993", "/v2/messages"):
+        assert c.ask("GET", path)[0] == 404
+    other = w.client(OTHER_KEY)
+    assert other.get(first["sms_id"])[0] == 404 and other.delete(first["sms_id"])[0] == 404  # another caller's
+    assert c.get(first["sms_id"] + 5000000)[0] == 404 and c.delete(4711)[0] == 404
+    assert c.ask("PUT", "/v1/messages", request_of())[2]["Allow"] == "POST"
+    assert c.ask("GET", "/v1/messages/batch")[2]["Allow"] == "POST"
+    assert c.ask("PATCH", first["url"], {})[2]["Allow"] == "GET, DELETE"
+    for path in ("/v1/messages", "/v1/messages/batch"):
+        assert c.ask("POST", path, raw=b" " * 400000)[0] == 413
+        assert c.ask("POST", path, request_of(), headers={"Content-Type": "text/json"})[0] == 415
+    assert c.ask("POST", "/v1/messages", request_of(), headers={"Content-Type": "application/json; charset=UTF-8"})[0] == 202
+    # 422 names the member and repeats nothing of it.
+    status, told = c.post({"recipient": "+49 171 secret", "template": "order-shipped", "params": {"name": ["x"]}, "colour": 1})
+    assert status == 422 and {p for p, _ in types(told)} >= {"/recipient", "/params/name", "/colour"} and "secret" not in json.dumps(told)
+    assert c.post({"recipient": f"+{FIRST_NUMBER}", "template": "order-shipped", "params": {"name": "x"}})[0] == 422
+    assert c.batch([])[0] == 422 and c.batch([request_of()] * 1001)[0] == 422
+    assert c.ask("POST", "/v1/messages/batch", {"messages": [request_of()], "more": 1})[0] == 422
+    strict = w.client(STRICT_KEY)
+    assert strict.post(request_of())[0] == 400 and strict.post(request_of(), headers={"Idempotency-Key": ""})[0] == 400
+    assert strict.post(request_of(), "a-key")[0] == 202
+    status, told = strict.batch([request_of(), {**request_of(1), "idempotency_key": "a"}, {**request_of(2), "idempotency_key": "a b"}])
+    assert [m["status"] for m in told["messages"]] == [422, 202, 422]
+    chain.sql("INSERT INTO suppression (number, scope, reason) VALUES (%s, 'all', 'stop')", (FIRST_NUMBER + 77,))
+    status, told = c.post(request_of(77), "key-77")
+    assert (status, told["type"]) == (422, "urn:smschain:problem:suppressed")
+    # 429: the daily cap, the rate, too many at a time of one address behind a proxy
+    poor, slow = w.client(POOR_KEY), w.client(SLOW_KEY)
+    assert [poor.post(request_of(i))[0] for i in range(5)] == [202, 202, 202, 429, 429]
+    assert slow.post(request_of())[0] == 202
+    status, told, headers = slow.ask("POST", "/v1/messages", request_of())
+    assert (status, headers["Retry-After"]) == (429, "1")
+    assert slow.batch([request_of()])[0] == 429
+    # 500: the database refuses this very request, and not its neighbours
+    chain.sql("ALTER TABLE message ADD CONSTRAINT test_refuses CHECK (number <> %s)", (FIRST_NUMBER + 99,))
+    assert c.post(request_of(99))[0] == 500
+    status, told = c.batch([request_of(98), request_of(99), request_of(100)])
+    assert [m["status"] for m in told["messages"]] == [202, 500, 202]
+    # A batch: each item for itself, by its own key or the header's with its place.
+    items = [request_of(20), {**request_of(21), "idempotency_key": "own-21"}, {**request_of(22), "recipient": "12"}, request_of(77), 5]
+    status, told = c.batch(items, "batch-1")
+    assert status == 202 and [m["status"] for m in told["messages"]] == [202, 202, 422, 422, 422]
+    assert c.batch(items, "batch-1") == (202, told)
+    assert c.post(request_of(20), "batch-1/0")[1]["sms_id"] == told["messages"][0]["sms_id"]
+    assert c.post(request_of(21), "own-21")[1]["sms_id"] == told["messages"][1]["sms_id"]
+    # GET and DELETE
+    status, told = c.get(first["sms_id"])
+    assert (status, told["state"], told["final"], told["timeline"]) == (200, "queued", False, [])
+    assert c.delete(first["sms_id"])[:2] == (200, {**first, "state": "cancelled"})
+    assert c.delete(first["sms_id"])[0] == 200
+    status, told = c.get(first["sms_id"])
+    assert (told["state"], told["final"]) == ("cancelled", True)
+    claimed = c.post(request_of(50))[1]["sms_id"]
+    chain.sql("INSERT INTO claim (sms_id, segment, attempt, kind, gateway, owner, claimed_at) VALUES (%s, 1, 1, 0, 1, 7, now())", (claimed,))
+    assert c.delete(claimed)[0] == 409
+    assert [e["what"] for e in c.get(claimed)[1]["timeline"]] == ["claimed"]
+    # 429 for what is read: a proxy's client that holds all its places. 503: the workers are full.
+    with held_tables(w):
+        held = fill_the_workers(w, first["sms_id"])
+        assert c.get(first["sms_id"])[0] == 503 and c.delete(first["sms_id"])[0] == 503 and c.batch([request_of()])[0] == 503
+    for s in held:
+        assert s.recv(100)[9:12] in (b"200", b"503")
+        s.close()
+    # 503: the database is away; the same key works when it is back, and there is one message.
+    lab.postgres.stop()
+    try:
+        assert c.post(request_of(60), "key-60")[0] == 503
+        assert c.get(first["sms_id"])[0] == 503 and c.delete(first["sms_id"])[0] == 503
+        status, told = c.batch([request_of(61)], "batch-61")
+        assert (status, told["messages"][0]["status"]) == (202, 503)
+    finally:
+        lab.postgres.start()
+    chain.wait_until(lambda: c.post(request_of(60), "key-60")[0] == 202, 60, "an answer with the database back")
+    assert chain.value("SELECT count(*) FROM message WHERE number = %s", (FIRST_NUMBER + 60,)) == 1
+    chain.wait_until(lambda: c.get(first["sms_id"])[0] == 200, 30, "GET with the database back")
+    assert c.batch([request_of(61)], "batch-61")[1]["messages"][0]["status"] == 202
+    # 429, behind a proxy
+    chain.service("extract").stop()
+    chain.change_conf("smschain.yaml", "connections_per_address: 400", "connections_per_address: 1")
+    w.extract()
+    begun = socket.create_connection(("127.0.0.1", w.ports[1]), source_address=("127.0.0.2", 0))
+    begun.sendall(f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer {KEY}\r\n"
+                  "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n".encode())
+    behind = w.client(source="127.0.0.2")
+    for method in ("GET", "DELETE"):
+        chain.wait_until(lambda m=method: behind.ask(m, first["url"], headers={"X-Forwarded-For": "192.0.2.1"})[0] == 429, 10, "429")
+    assert behind.ask("GET", first["url"], headers={"X-Forwarded-For": "192.0.2.2"})[0] == 200
+    begun.close()
+    missing = w.doc.documented() - w.doc.seen
+    assert not missing, f"documented, and never seen: {sorted(missing)}"
+    for secret in (KEY, "key-1", str(FIRST_NUMBER)[:9], "4711"):
+        assert secret not in w.log()
+    w.chain.check_i2(final=False)
