@@ -63,12 +63,11 @@ static int add_reveal_form(struct page *p, const struct story *s, const char *er
               "%s</p>\n",
               error);
     htmlf(out,
-          "<form method=\"post\" action=\"/messages/%lld\">\n<label for=\"reason\">Why do you need to see "
-          "them?</label>\n"
-          "<input id=\"reason\" name=\"reason\" required minlength=\"%d\" maxlength=\"%d\" "
-          "autocomplete=\"off\">\n"
-          "<button>Show them</button>\n<p class=\"hint\">Your name, the time and the reason are "
-          "kept.</p>\n</form>\n",
+          "<form class=\"ask\" method=\"post\" action=\"/messages/%lld\">\n<label class=\"long\">Why do you "
+          "need to see them?\n"
+          "<input name=\"reason\" required minlength=\"%d\" maxlength=\"%d\" autocomplete=\"off\"></label>\n"
+          "<button>Show them</button>\n</form>\n<p class=\"hint\">Your name, the time and the reason are "
+          "kept.</p>\n",
           (long long)s->sms_id, REASON_MIN, REASON_MAX);
     int rc = add_revealed(p, s->sms_id);
     buf_add_str(out, "</section>\n");

@@ -71,7 +71,7 @@ static void add_head(struct buf *out)
 {
     buf_add_str(
         out,
-        "<div class=\"wide\"><table class=\"messages\">\n<thead><tr><th scope=\"col\">Entered</th>"
+        "<div class=\"wide\"><table class=\"messages stack\">\n<thead><tr><th scope=\"col\">Entered</th>"
         "<th scope=\"col\">State</th><th scope=\"col\">To</th><th scope=\"col\">Rule</th>"
         "<th scope=\"col\" class=\"n\">Run</th><th scope=\"col\">Gateway</th><th scope=\"col\">Reason</th>"
         "<th scope=\"col\">Message</th></tr></thead>\n<tbody>\n");
@@ -80,19 +80,21 @@ static void add_head(struct buf *out)
 static void add_row(struct buf *out, const struct db_result *r, int i)
 {
     char at[SHOW_TIME_SIZE];
-    htmlf(out, "<tr><td><time>%s</time></td><td>", show_time(db_time_ms(r, i, F_CREATED), at));
+    htmlf(out, "<tr><td data-label=\"Entered\"><time>%s</time></td><td data-label=\"State\">",
+          show_time(db_time_ms(r, i, F_CREATED), at));
     add_state(out, (int)db_big(r, i, F_STATE));
-    htmlf(out, "</td><td class=\"number\">%s</td><td>", db_text(r, i, F_NUMBER));
+    htmlf(out, "</td><td data-label=\"To\" class=\"number\">%s</td><td data-label=\"Rule\">",
+          db_text(r, i, F_NUMBER));
     shown_search_link(out, "rule", db_text(r, i, F_RULE), db_text(r, i, F_RULE));
-    buf_add_str(out, "</td><td class=\"n\">");
+    buf_add_str(out, "</td><td data-label=\"Run\" class=\"n\">");
     html_link(out, "/runs/", db_text(r, i, F_RUN), db_text(r, i, F_RUN));
-    htmlf(out, "</td><td>%s</td><td>", db_text(r, i, F_GATEWAY));
+    htmlf(out, "</td><td data-label=\"Gateway\">%s</td><td data-label=\"Reason\">", db_text(r, i, F_GATEWAY));
     shown_masked(out, db_text(r, i, F_REASON));
-    buf_add_str(out, "</td><td class=\"n\">");
+    buf_add_str(out, "</td><td data-label=\"Message\"><span>");
     shown_sms_id_link(out, db_big(r, i, F_SMS_ID));
     if (*db_text(r, i, F_EXT) != '\0')
         htmlf(out, " <span class=\"ext\">%s</span>", db_text(r, i, F_EXT));
-    buf_add_str(out, "</td></tr>\n");
+    buf_add_str(out, "</span></td></tr>\n");
 }
 
 /* The same search, from another place or as CSV: a link, or for a number a form (see above). */

@@ -35,8 +35,8 @@ static void add_errors(struct buf *out, const struct db_result *e, const char *g
         shown_masked(out, db_text(e, i, 2));
         buf_add_str(out, "</code>");
         if (reason_of_error(db_text(e, i, 2), &known))
-            htmlf(out, " %s; again? %s <span class=\"hint\">(%s)</span>", known.cause,
-                  reason_again_words[known.again], known.source);
+            htmlf(out, " %s; again? %s <small>(%s)</small>", known.cause, reason_again_words[known.again],
+                  known.source);
         buf_add_str(out, "</li>");
     }
     if (shown > 0)
@@ -50,22 +50,23 @@ static void add_reason(struct buf *out, const struct db_result *r, int i, const 
     struct reason known;
     auto_free char *search = xasprintf("/messages?q=state:%s%s%s", state_word((enum state)db_big(r, i, 1)),
                                        *gateway != '\0' ? "+gateway:" : "", gateway);
-    htmlf(out, "<tr><td>%s</td><td>", *gateway != '\0' ? gateway : "–");
+    htmlf(out, "<tr><td data-label=\"Gateway\">%s</td><td data-label=\"State\">",
+          *gateway != '\0' ? gateway : "–");
     add_state(out, (int)db_big(r, i, 1));
-    buf_add_str(out, "</td><td><code>");
+    buf_add_str(out, "</td><td data-label=\"Reason\"><code>");
     shown_masked(out, word);
-    htmlf(out, "</code></td><td class=\"n\"><a href=\"%s\">%s</a></td><td>", search,
-          spell_number(db_big(r, i, 3), n));
-    if (reason_find(word, &known))
-        htmlf(out, "%s <span class=\"hint\">%s</span>", known.cause, known.source);
+    htmlf(out,
+          "</code></td><td data-label=\"Messages\" class=\"n\"><a href=\"%s\">%s</a></td><td "
+          "data-label=\"Cause\"><span>",
+          search, spell_number(db_big(r, i, 3), n));
+    bool is_known = reason_find(word, &known);
+    if (is_known)
+        htmlf(out, "%s <small>%s</small>", known.cause, known.source);
     else
-        buf_add_str(
-            out,
-            "<span class=\"hint\">not in our table; the gateway's own documents say what it means</span>");
+        buf_add_str(out, "<small>not in our table; the gateway's own documents say what it means</small>");
     add_errors(out, errors, gateway, word);
-    htmlf(out, "</td><td>%s</td><td>%s</td></tr>\n",
-          reason_find(word, &known) ? known.todo : "ask the gateway",
-          reason_find(word, &known) ? reason_again_words[known.again] : "unknown");
+    htmlf(out, "</span></td><td data-label=\"What to do\">%s</td><td data-label=\"Again?\">%s</td></tr>\n",
+          is_known ? known.todo : "ask the gateway", is_known ? reason_again_words[known.again] : "unknown");
 }
 
 static int add_reasons(struct page *p, int64_t days)
@@ -88,12 +89,13 @@ static int add_reasons(struct page *p, int64_t days)
         buf_add_str(&p->out, "<div class=\"empty\"><p><strong>Nothing has failed.</strong></p></div>\n");
         return 0;
     }
-    buf_add_str(&p->out,
-                "<div class=\"wide\"><table class=\"reasons\">\n<thead><tr><th scope=\"col\">Gateway</th><th "
-                "scope=\"col\">State</th>"
-                "<th scope=\"col\">Reason</th><th scope=\"col\" class=\"n\">Messages</th><th "
-                "scope=\"col\">Cause</th>"
-                "<th scope=\"col\">What to do</th><th scope=\"col\">Again?</th></tr></thead>\n<tbody>\n");
+    buf_add_str(
+        &p->out,
+        "<div class=\"wide\"><table class=\"reasons stack\">\n<thead><tr><th scope=\"col\">Gateway</th><th "
+        "scope=\"col\">State</th>"
+        "<th scope=\"col\">Reason</th><th scope=\"col\" class=\"n\">Messages</th><th "
+        "scope=\"col\">Cause</th>"
+        "<th scope=\"col\">What to do</th><th scope=\"col\">Again?</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < db_rows(counts); i++)
         add_reason(&p->out, counts, i, errors);
     buf_add_str(&p->out, "</tbody></table></div>\n");

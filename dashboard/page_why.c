@@ -13,23 +13,26 @@
 static void add_form(struct page *p, const char *number, const char *rule, int64_t days)
 {
     struct buf *out = &p->out;
-    buf_add_str(
-        out, "<h1>Why?</h1>\n<p>Why did a number get a message, or why not?</p>\n"
-             "<form class=\"why\" method=\"post\" action=\"/why\">\n<label for=\"number\">Number</label>\n");
+    buf_add_str(out, "<h1>Why?</h1>\n<p>Why did a number get a message, or why not?</p>\n"
+                     "<form class=\"ask\" method=\"post\" action=\"/why\">\n");
     htmlf(out,
-          "<input id=\"number\" name=\"number\" value=\"%s\" required autocomplete=\"off\" placeholder=\"+49 "
-          "171 1234567\" "
-          "maxlength=\"%d\">\n<label for=\"rule\">Rule</label>\n<select id=\"rule\" name=\"rule\"><option "
-          "value=\"\">any</option>\n",
+          "<label>Number\n<input name=\"number\" value=\"%s\" required autocomplete=\"off\" "
+          "placeholder=\"+49 171 1234567\" "
+          "maxlength=\"%d\"></label>\n<label>Rule\n<select name=\"rule\"><option value=\"\">any</option>\n",
           number, TEXT_MAX);
     for (size_t i = 0; i < p->conf->rule_count; i++)
         htmlf(out, "<option%s>%s</option>\n", strcmp(p->conf->rules[i].name, rule) == 0 ? " selected" : "",
               p->conf->rules[i].name);
     htmlf(out,
-          "</select>\n<label for=\"days\">Runs of the last</label>\n<input id=\"days\" name=\"days\" "
-          "type=\"number\" min=\"1\" "
-          "max=\"3650\" value=\"%lld\"> days\n<button>Ask</button>\n</form>\n",
+          "</select></label>\n<label>Runs of the last … days\n<input name=\"days\" type=\"number\" min=\"1\" "
+          "max=\"3650\" "
+          "value=\"%lld\"></label>\n<button>Ask</button>\n</form>\n",
           (long long)days);
+    if (*number == '\0')
+        buf_add_str(out,
+                    "<p class=\"empty\">Every message to the number with its story, every row of it that "
+                    "became none, and what "
+                    "the rules' last runs made of it. No number stands in an address, or in a log.</p>\n");
 }
 
 static void add_suppressions(struct buf *out, const struct why *w)
@@ -58,22 +61,27 @@ static void add_message(struct buf *out, const struct why *w, const struct story
     buf_add_str(out, "</article>\n");
 }
 
-static void add_row(struct buf *out, const struct why *w, int64_t run, int64_t at_ms, const char *rule,
-                    const char *because)
+/* place: where the rule stands; "" where `because` says it. */
+static void add_row(struct buf *out, int64_t run, int64_t at_ms, const char *rule, const char *because,
+                    const char *place)
 {
     char at[SHOW_TIME_SIZE], id[24];
-    auto_free char *place = why_place(w->conf, rule);
     snprintf(id, sizeof(id), "%lld", (long long)run);
-    htmlf(out, "<tr><td><time>%s</time></td><td class=\"n\">", show_time(at_ms, at));
+    htmlf(out, "<tr><td data-label=\"Scheduled\"><time>%s</time></td><td data-label=\"Run\" class=\"n\">",
+          show_time(at_ms, at));
     html_link(out, "/runs/", id, id);
-    htmlf(out, "</td><td>%s</td><td>%s <span class=\"hint\">%s</span></td></tr>\n", rule, because, place);
+    htmlf(out,
+          "</td><td data-label=\"Rule\">%s</td><td data-label=\"Why\"><span>%s "
+          "<small>%s</small></span></td></tr>\n",
+          rule, because, place);
 }
 
 static void table(struct buf *out)
 {
-    buf_add_str(out, "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Scheduled</th><th "
-                     "scope=\"col\" class=\"n\">Run</th>"
-                     "<th scope=\"col\">Rule</th><th scope=\"col\">Why</th></tr></thead>\n<tbody>\n");
+    buf_add_str(out,
+                "<div class=\"wide\"><table class=\"stack\">\n<thead><tr><th scope=\"col\">Scheduled</th><th "
+                "scope=\"col\" class=\"n\">Run</th>"
+                "<th scope=\"col\">Rule</th><th scope=\"col\">Why</th></tr></thead>\n<tbody>\n");
 }
 
 static void add_answer(struct buf *out, const struct why *w)
@@ -93,14 +101,17 @@ static void add_answer(struct buf *out, const struct why *w)
     buf_add_str(out, "<h2>Rows that became no message</h2>\n");
     if (w->skip_count > 0)
         table(out);
-    for (size_t i = 0; i < w->skip_count; i++)
-        add_row(out, w, w->skips[i].run_id, w->skips[i].scheduled_at, w->skips[i].rule, w->skips[i].because);
+    for (size_t i = 0; i < w->skip_count; i++) {
+        auto_free char *place = why_place(w->conf, w->skips[i].rule);
+        add_row(out, w->skips[i].run_id, w->skips[i].scheduled_at, w->skips[i].rule, w->skips[i].because,
+                place);
+    }
     buf_add_str(out, w->skip_count > 0 ? "</tbody></table></div>\n" : "<p class=\"empty\">None.</p>\n");
     htmlf(out, "<h2>%s%s</h2>\n", *w->rule != '\0' ? "Runs of rule " : "The last run of each rule", w->rule);
     if (w->run_count > 0)
         table(out);
     for (size_t i = 0; i < w->run_count; i++)
-        add_row(out, w, w->runs[i].run_id, w->runs[i].scheduled_at, w->runs[i].rule, w->runs[i].because);
+        add_row(out, w->runs[i].run_id, w->runs[i].scheduled_at, w->runs[i].rule, w->runs[i].because, "");
     buf_add_str(out, w->run_count > 0 ? "</tbody></table></div>\n"
                                       : "<p class=\"empty\">None in this time.</p>\n");
 }

@@ -217,6 +217,8 @@ static int walk(struct search_reader *r, int64_t most, struct db_result **ret)
     add_states(p, &r->s, false);
     db_add_int(p, r->gateway);
     db_add_big(p, most);
+    db_add_time(p, r->s.after_ms);
+    db_add_time(p, r->s.before_ms);
     int rc = db_run(r->d, &sql_search_window, p, ret);
     if (rc != 0)
         return rc;

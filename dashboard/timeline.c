@@ -38,28 +38,32 @@ static void fact_time(struct buf *out, const char *name, int64_t ms)
 void timeline_facts(struct buf *out, const struct conf *c, const struct story *s)
 {
     char text[64], run[24];
-    auto_free char *place = why_place(c, s->rule);
-    buf_add_str(out, "<dl class=\"facts\">\n");
-    fact(out, "To", s->number);
-    buf_add_str(out, "<div><dt>Rule</dt><dd>");
+    auto_free char *place = why_place(c, s->rule),
+                   *version = xasprintf("%s%s%s", s->template_name,
+                                        *s->template_name != '\0' ? ", version " : "", s->version);
+    buf_add_str(out, "<div class=\"split\"><dl class=\"facts\">\n");
+    buf_add_str(out, "<div><dt>To</dt><dd class=\"number\">");
+    htmlf(out, "%s</dd></div>\n<div><dt>Rule</dt><dd>", s->number);
     shown_search_link(out, "rule", s->rule, s->rule);
-    htmlf(out, " <span class=\"hint\">%s</span></dd></div>\n<div><dt>Run</dt><dd>", place);
+    htmlf(out, "<br><small>%s</small></dd></div>\n<div><dt>Run</dt><dd>", place);
     snprintf(run, sizeof(run), "%lld", (long long)s->run_id);
     html_link(out, "/runs/", run, run);
     buf_add_str(out, "</dd></div>\n");
+    fact(out, "Template", version);
+    if (*s->task_id != '\0')
+        fact(out, "Task", s->task_id);
+    if (*s->ext_id != '\0')
+        fact(out, "Their id", s->ext_id);
+    buf_add_str(out, "</dl>\n<dl class=\"facts\">\n");
     fact_time(out, "Entered", s->created_at);
     fact_time(out, "Valid until", s->valid_until);
     fact_time(out, "Last change", s->changed_at);
-    fact(out, "Gateway", s->gateway);
-    fact(out, "Lane", s->lane == 1 ? "instant" : "bulk");
-    snprintf(text, sizeof(text), "%d", s->segments);
-    fact(out, "Segments", s->segments > 0 ? text : "");
-    snprintf(text, sizeof(text), "%d", s->attempt);
-    fact(out, "Attempts", s->attempt > 0 ? text : "");
-    snprintf(text, sizeof(text), "%s%s%s", s->template_name, *s->template_name != '\0' ? ", version " : "",
-             s->version);
-    fact(out, "Template", text);
-    buf_add_str(out, "</dl>\n");
+    snprintf(text, sizeof(text), "%s, %s lane", *s->gateway != '\0' ? s->gateway : "none yet",
+             s->lane == 1 ? "instant" : "bulk");
+    fact(out, "Gateway", text);
+    snprintf(text, sizeof(text), "%d / %d", s->segments, s->attempt);
+    fact(out, "Segments / attempts", text);
+    buf_add_str(out, "</dl></div>\n");
 }
 
 void timeline_segments(struct buf *out, const struct story *s)
@@ -101,18 +105,20 @@ static void add_told(struct buf *out, const struct story_told *t)
     auto_free char *what = story_what(t), *detail = story_detail(t);
     char owner[24];
     struct reason known;
-    buf_add_str(out, "<tr><td>");
+    buf_add_str(out, "<tr><td data-label=\"Our clock\">");
     add_clock(out, t->at);
-    buf_add_str(out, "</td><td>");
+    buf_add_str(out, "</td><td data-label=\"The gateway's\">");
     add_clock(out, t->gateway_at);
-    htmlf(out, "</td><td class=\"what\">%s</td><td>%s</td><td class=\"n\">%s</td><td class=\"detail\">%s",
+    htmlf(out,
+          "</td><td data-label=\"What\" class=\"what\">%s</td><td data-label=\"Gateway\">%s</td>"
+          "<td data-label=\"seq_id\" class=\"n\">%s</td><td data-label=\"More\" class=\"detail\"><span>%s",
           what, t->gateway, t->seq_id, detail);
     snprintf(owner, sizeof(owner), "%llx", (unsigned long long)t->owner);
     if (t->step == STORY_CLAIM && t->owner != 0)
         htmlf(out, "%sby dispatcher <code>%s</code>", *detail != '\0' ? ", " : "", owner);
     if (reason_of_error(t->error, &known))
-        htmlf(out, " <span class=\"hint\">(%s)</span>", known.cause);
-    buf_add_str(out, "</td></tr>\n");
+        htmlf(out, " <small>(%s)</small>", known.cause);
+    buf_add_str(out, "</span></td></tr>\n");
 }
 
 void timeline_told(struct buf *out, const struct story *s)
@@ -123,9 +129,10 @@ void timeline_told(struct buf *out, const struct story *s)
         return;
     }
     buf_add_str(
-        out, "<div class=\"wide\"><table class=\"timeline\">\n<thead><tr><th scope=\"col\">Our clock</th>"
-             "<th scope=\"col\">The gateway's</th><th scope=\"col\">What</th><th scope=\"col\">Gateway</th>"
-             "<th scope=\"col\" class=\"n\">seq_id</th><th scope=\"col\">More</th></tr></thead>\n<tbody>\n");
+        out,
+        "<div class=\"wide\"><table class=\"timeline stack\">\n<thead><tr><th scope=\"col\">Our clock</th>"
+        "<th scope=\"col\">The gateway's</th><th scope=\"col\">What</th><th scope=\"col\">Gateway</th>"
+        "<th scope=\"col\" class=\"n\">seq_id</th><th scope=\"col\">More</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < s->told_count; i++)
         add_told(out, &s->told[i]);
     buf_add_str(out, "</tbody></table></div>\n");
