@@ -2,6 +2,7 @@
 #include "dashboard/live.h"
 #include "dashboard/answer.h"
 #include "dashboard/layout.h"
+#include "dashboard/measure.h"
 #include "dashboard/options.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -10,6 +11,7 @@
 
 #define EVERY_MS    1000
 #define BEAT_MS     15000 /* something at least so often: proxies, and clients that have gone unseen */
+#define IDLE_S      10
 #define WRITE_MS    200
 #define WATCHED_MAX 64 /* different pages */
 #define LOOKERS_MAX 300
@@ -90,6 +92,7 @@ bool live_add(struct live *l, struct httpd_request *r, const struct route *route
         w->next = l->coming;
         l->coming = w;
         l->lookers++;
+        series_set(measure.streams, (int64_t)l->lookers);
         pthread_cond_signal(&l->come);
     }
     pthread_mutex_unlock(&l->lock);
@@ -102,6 +105,7 @@ static void look_ends(struct live *l, struct looker *k)
     free(k);
     pthread_mutex_lock(&l->lock);
     l->lookers--;
+    series_set(measure.streams, (int64_t)l->lookers);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -238,8 +242,13 @@ static void look(struct live *l, struct watched *w, int64_t now_ms)
 static bool wait_and_take(struct live *l, bool *ret_end_all)
 {
     pthread_mutex_lock(&l->lock);
-    while (!l->stopping && !l->coming && !l->all)
-        pthread_cond_wait(&l->come, &l->lock);
+    while (!l->stopping && !l->coming && !l->all) {
+        struct timespec until;
+        loop_turned(measure.live);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += IDLE_S;
+        pthread_cond_timedwait(&l->come, &l->lock, &until);
+    }
     struct watched *coming = l->coming;
     bool go_on = !l->stopping;
     l->coming = NULL;
@@ -286,6 +295,7 @@ static void *live_thread(void *arg)
     for (bool go_on = true; go_on;) {
         int64_t now_ms = clock_mono_ms();
         go_on = wait_and_take(l, &end_all);
+        loop_turned(measure.live);
         for (struct watched *w = l->all; w; w = w->next) {
             if (end_all)
                 end_lookers(l, w);

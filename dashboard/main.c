@@ -1,5 +1,6 @@
 /* smschain-dashboard: the page that shows where everything stands. It only reads. */
 #include "dashboard/depths.h"
+#include "dashboard/measure.h"
 #include "dashboard/rates.h"
 #include "dashboard/server.h"
 #include "extract/cron.h"
@@ -98,7 +99,7 @@ static int serve(struct service *s)
     int result = 0;
     if (monitor_start(m->dashboard.service.metrics_listen, "dashboard.metrics_listen", &monitor) < 0)
         return EXIT_CANNOT;
-    struct loop *loop = loop_new("main", HEALTH_LATE_MS);
+    measure_begin();
     s->rates = rates_new(rate_window_ms(m));
     s->depths = depths_start();
     s->workers = workers_start(m, s->rates, s->depths);
@@ -113,14 +114,14 @@ static int serve(struct service *s)
     }
     while (result == 0 && !stop_requested()) {
         stop_wait_ms(1000);
-        loop_turned(loop);
+        loop_turned(measure.main);
         if (stop_reload_taken())
             reload(s);
     }
     log_info("ending");
-    loop_free(loop);
     stop_all(s);
     monitor_stop(monitor);
+    measure_end();
     return result;
 }
 

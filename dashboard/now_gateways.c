@@ -43,6 +43,8 @@ static const struct link {
 
 static void add_link(struct buf *out, const struct db_result *r, int i)
 {
+    static const struct link silent = {"", "silent", "bad", "✕"};
+    static const struct link trial = {"", "breaker: trying once", "attention", "▲"};
     const char *state = db_text(r, i, GW_STATE);
     struct link unknown = {state, state, "waits", "◌"};
     const struct link *l = &unknown;
@@ -50,9 +52,9 @@ static void add_link(struct buf *out, const struct db_result *r, int i)
         if (strcmp(links[k].state, state) == 0)
             l = &links[k];
     if (db_big(r, i, GW_AGE) > SILENT_S)
-        l = &(const struct link){"", "silent", "bad", "✕"};
+        l = &silent;
     else if (strcmp(db_text(r, i, GW_BREAKER), "trial") == 0)
-        l = &(const struct link){"", "breaker: trying once", "attention", "▲"};
+        l = &trial;
     htmlf(out, "<span class=\"phase %s\"><span class=\"sign\" aria-hidden=\"true\">%s</span> %s</span>",
           l->class, l->sign, l->words);
     if (db_big(r, i, GW_DISPATCHERS) > 1)

@@ -12,9 +12,9 @@ static const struct tile {
     bool bytes;
 } tiles[] = {
     /* in the order of now_waits.sql's columns */
-    {"outbox, now", "nothing waits", "chunks leaving", false, false},
-    {"outbox, later", "nothing waits", "chunks wait for their time", false, false},
-    {"parked", "nothing waits", "reports tried again", false, false},
+    {"outbox, now", "none", "chunks leaving", false, false},
+    {"outbox, later", "none", "chunks wait for their time", false, false},
+    {"parked", "none", "reports tried again", false, false},
     {"given up", "none", "reports nobody knows", true, false},
     {"quarantine", "empty", "smschain quarantine", true, false},
     {"dead letters", "none", "smschain dead list", true, false},

@@ -2,6 +2,7 @@
 #include "dashboard/server.h"
 #include "dashboard/answer.h"
 #include "dashboard/layout.h"
+#include "dashboard/measure.h"
 #include "dashboard/static.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -121,6 +122,7 @@ static void sign_in(struct httpd_request *r, const struct setting *s, const stru
         say_wait(r, s, who.retry_s);
     } else if (who.role == ROLE_NONE) {
         char text[ADDRESS_TEXT_SIZE];
+        series_add(measure.wrong_tokens, 1);
         log_warn("a wrong token", L_STR("address", address_text(&from, text)));
         say_login(r, s, 401, next, "This token is not known here.", 0);
     } else {

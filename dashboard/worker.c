@@ -2,6 +2,7 @@
 #include "dashboard/worker.h"
 #include "dashboard/answer.h"
 #include "dashboard/layout.h"
+#include "dashboard/measure.h"
 #include "dashboard/options.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -55,6 +56,7 @@ static void make(struct worker *w, struct job *j)
                      .request = j->request,
                      .now_ms = clock_wall_ms(),
                      .status = 200};
+    int64_t began_ms = clock_mono_ms();
     int r = db_ready(w->db);
     if (r == 0)
         r = j->route->make(&p);
@@ -62,6 +64,8 @@ static void make(struct worker *w, struct job *j)
         page_failed(&p, r);
     if (!p.answered)
         answer_page(&p);
+    series_add(p.status < 400 ? measure.made : p.status < 500 ? measure.refused : measure.failed, 1);
+    series_observe_us(measure.seconds, (clock_mono_ms() - began_ms) * 1000);
     page_deinit(&p);
 }
 

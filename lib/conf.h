@@ -77,7 +77,6 @@ struct conf_inbound { /* messages from phones: section "inbound" */
 struct conf_dashboard { /* section "dashboard": the page */
     struct conf_service service;
     char *listen, *tls_certificate, *tls_key; /* "127.0.0.1:8086" */
-    char *metrics_listen;            /* "" : none */
     struct str_list trusted_proxies; /* networks whose user_header and role_header are believed */
     char *user_header, *role_header; /* role_header "" : proxies say nothing about who looks */
     char *viewer_token, *operator_token; /* "" : nobody has that role by a token */

@@ -119,6 +119,11 @@ def fill(chain):
         ('dispatch', 'h', 1, %s, '{"state": "sending", "breaker": "closed", "rate": 12, "rate_limit": 100, "window": 50, "window_used": 7,
           "oldest_unanswered_ms": 1500, "submits": 10, "accepted": 9, "refused": 1, "throttled": 2, "in_doubt": 0, "handed_over": 0}', now())""",
               (HOSTILE,))
+    # One whose dispatcher has fallen silent, and one whose breaker tries once.
+    for name, breaker, seconds in (("silent", "closed", 20), ("trying", "trial", 0)):
+        chain.sql("""INSERT INTO service (service, host, pid, part, figures, updated_at)
+            SELECT service, host, pid, %s, figures || jsonb_build_object('breaker', %s::text), now() - %s * interval '1 second'
+            FROM service WHERE part = %s""", (name, breaker, seconds, HOSTILE))
 
 
 PAGES = ["/", "/rules", "/rules/repayment-reminder", "/runs", "/runs/1", "/runs/2", "/charts", "/charts?time=7d&by=reason", "/charts?time=7d&by=rule",
@@ -183,7 +188,9 @@ def test_pages(page):
         assert text.count("<h1") == 1 and "lang=\"en\"" in text, path
         ids = re.findall(r' id="([^"]+)"', text)
         assert len(ids) == len(set(ids)), path
+    page.chain.sql("UPDATE service SET updated_at = now() - (part = 'silent')::int * interval '20 seconds'")
     now = page.get("/")
+    assert "breaker: trying once" in now and "</span> silent</span>" in now and "1,500" not in now and "1.5 s" in now
     assert "Paused:" in now and "smschain-extract</b> has said nothing" in now and "1,000" in now and "smschain release 2" in now
     sheet = page.get("/runs/1")
     for words in ("1,090", "letters", "stop", "the balance holds", "1,000", "still expected", "waiting for reports"):
@@ -240,3 +247,17 @@ def test_reload_and_outage(page):
     finally:
         chain.lab.postgres.start()
     chain.wait_until(lambda: page.ask("/", X_Role="viewer")[0] == 200, SECONDS, "the page after the outage")
+
+
+def test_for_machines(page):
+    before = page.chain.metrics(page.service)[("smschain_dashboard_pages_total", ("outcome", "made"))]
+    page.get("/runs")
+    connection, answer = page.events("/")
+    part(answer, "runs", "", SECONDS)
+    metrics = page.chain.metrics(page.service)
+    assert metrics[("smschain_dashboard_pages_total", ("outcome", "made"))] == before + 1
+    assert metrics[("smschain_dashboard_streams",)] == 1 and metrics[("smschain_dashboard_page_seconds_count",)] == before + 1
+    connection.close()
+    assert page.chain.monitor(page.service, "/livez")[0] == 200
+    assert page.chain.monitor(page.service, "/readyz")[0] == 200
+    assert page.ask("/metrics")[0] == 401  # not at the page's own address
