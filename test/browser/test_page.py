@@ -3,6 +3,7 @@ every page is without errors, violations of its policy and of axe-core's rules, 
 import re
 import time
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -86,6 +87,43 @@ def sleeps_while_hidden(browser):
     wait(lambda: browser("script", text="document.getElementById('live').dataset.state")["value"] == "live", 10, "the page to be live again")
 
 
+def main_text(browser):
+    """The page's words with numbers as one run of digits, however they are grouped."""
+    return re.sub(r"(?<=\d)[\s\u00a0\u202f](?=\d)", "", browser.texts("main")[0])
+
+
+def stories(site, browser, shots):
+    """From a search to one message, its whole number for a reason, why a number got it, and the reasons."""
+    chain = site.chain
+    undelivered = chain.states()["undelivered"]
+    browser("open", url=site.url + "/messages", token=OPERATOR)
+    browser("fill", selector="#q", value="state:undelivered")
+    browser("press", selector="#q", value="Enter")
+    assert len(browser.texts("table.messages tbody tr")) == undelivered
+    browser("shot", file=str(shots / "messages-found.png"))
+    csv = urllib.request.Request(site.url + "/messages.csv?q=state:undelivered", headers={"Authorization": f"Bearer {OPERATOR}"})
+    with urllib.request.urlopen(csv, timeout=30) as answer:
+        assert len(answer.read().decode().strip().splitlines()) == undelivered + 1
+    where = "a[href^='/messages/']"
+    sms_id = int(browser("script", text=f'document.querySelector("table.messages {where}").getAttribute("href")')["value"].split("/")[2])
+    browser("click", selector=f"table.messages {where}")
+    number, msg_id = chain.sql("SELECT m.number::text, i.msg_id FROM message m JOIN msg_map i USING (sms_id) WHERE sms_id = %s", (sms_id,))[0]
+    story = main_text(browser)
+    assert f"{sms_id}.1.1" in story and msg_id in story and "undelivered" in story and number not in story
+    browser("fill", selector="#reason", value="a customer asks")
+    browser("press", selector="#reason", value="Enter")
+    assert number in main_text(browser)
+    browser("shot", file=str(shots / "message-revealed.png"))
+    assert chain.value("SELECT count(*) FROM reveal WHERE sms_id = %s AND reason = 'a customer asks'", (sms_id,)) == 1
+    browser("go", url=site.url + "/why")
+    browser("fill", selector="#number", value=f"+{number}")
+    browser("press", selector="#number", value="Enter")
+    assert str(sms_id) in main_text(browser) and "undelivered" in main_text(browser)
+    browser("shot", file=str(shots / "why-answered.png"))
+    browser("go", url=site.url + "/reasons")
+    assert "UNDELIV" in main_text(browser)
+
+
 def all_pages(site, browser):
     """{address: name of its pictures}: all that can be reached by links, one of each kind."""
     found, kinds, todo = {}, set(), ["/"]
@@ -107,8 +145,9 @@ def all_pages(site, browser):
 def test_the_page(site, browser, shots):
     moves(site, browser, shots)
     sleeps_while_hidden(browser)
+    stories(site, browser, shots)
     pages = all_pages(site, browser)
-    assert {"now", "rules", "rules-x", "runs", "runs-x", "charts"} <= set(pages.values()), pages
+    assert {"now", "rules", "rules-x", "runs", "runs-x", "charts", "messages", "messages-x", "why", "reasons"} <= set(pages.values()), pages
     problems = {}
     for path, name in pages.items():
         for scheme, width in FORMS:
