@@ -97,8 +97,8 @@ def stories(site, browser, shots):
     chain = site.chain
     undelivered = chain.states()["undelivered"]
     browser("open", url=site.url + "/messages", token=OPERATOR)
-    browser("fill", selector="#q", value="state:undelivered")
-    browser("press", selector="#q", value="Enter")
+    browser("fill", selector="[name=q]", value="state:undelivered")
+    browser("press", selector="[name=q]", value="Enter")
     assert len(browser.texts("table.messages tbody tr")) == undelivered
     browser("shot", file=str(shots / "messages-found.png"))
     csv = urllib.request.Request(site.url + "/messages.csv?q=state:undelivered", headers={"Authorization": f"Bearer {OPERATOR}"})
@@ -110,14 +110,14 @@ def stories(site, browser, shots):
     number, msg_id = chain.sql("SELECT m.number::text, i.msg_id FROM message m JOIN msg_map i USING (sms_id) WHERE sms_id = %s", (sms_id,))[0]
     story = main_text(browser)
     assert f"{sms_id}.1.1" in story and msg_id in story and "undelivered" in story and number not in story
-    browser("fill", selector="#reason", value="a customer asks")
-    browser("press", selector="#reason", value="Enter")
+    browser("fill", selector="[name=reason]", value="a customer asks")
+    browser("press", selector="[name=reason]", value="Enter")
     assert number in main_text(browser)
     browser("shot", file=str(shots / "message-revealed.png"))
     assert chain.value("SELECT count(*) FROM reveal WHERE sms_id = %s AND reason = 'a customer asks'", (sms_id,)) == 1
     browser("go", url=site.url + "/why")
-    browser("fill", selector="#number", value=f"+{number}")
-    browser("press", selector="#number", value="Enter")
+    browser("fill", selector="[name=number]", value=f"+{number}")
+    browser("press", selector="[name=number]", value="Enter")
     assert str(sms_id) in main_text(browser) and "undelivered" in main_text(browser)
     browser("shot", file=str(shots / "why-answered.png"))
     browser("go", url=site.url + "/reasons")
