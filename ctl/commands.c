@@ -191,6 +191,15 @@ const struct ctl_command ctl_commands[] = {
      "  smschain send free-text 0171-1234567 text=\"The lift works again.\" --route alpha\n"
      "Exit codes: 0 entered (or before by this key), 1 refused, 2 usage, 4 database not reachable,\n"
      "5 bad configuration.\n"},
+    {"message", cmd_message, "one message: where it stands and everything that happened to it",
+     " SMS_ID [--wait TIME] [--json]\n"
+     "Its state, why it is there, and its story: claims, the gateway's ids, reports, with both clocks. The number\n"
+     "is masked; smschain why NUMBER tells of all messages to a number.\n"
+     "  --wait   until it has come to its end, but no longer than 90s, 15m, 2h …\n"
+     "Example:\n"
+     "  smschain message 173242361217025\n"
+     "Exit codes: 0 done (with --wait: delivered), 1 no such message (with --wait: not delivered), 2 usage,\n"
+     "3 it has not come to its end within --wait, 4 database not reachable, 5 bad configuration.\n"},
     {"key", cmd_key, "a new API key for a caller, and its hash for the caller's file",
      " CALLER [--json]\n"
      "Prints a long random key, which is kept nowhere, and the line for conf/callers/CALLER.yaml. Two hashes may\n"

@@ -60,6 +60,7 @@ int cmd_preview(struct ctl *c);
 int cmd_diff_template(struct ctl *c);
 int cmd_test(struct ctl *c);
 int cmd_send(struct ctl *c);
+int cmd_message(struct ctl *c);
 int cmd_key(struct ctl *c);
 
 /* Loads the configuration with the secrets of `section` ("operator", "" all). 0, or an exit code. */

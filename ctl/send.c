@@ -191,8 +191,7 @@ static int enter(struct sending *s, const struct asked_conf *conf)
     int code = 0;
 
     if (problems.count == 0 || s->key) {
-        code = ctl_db(s->ctl);
-        int r = code == 0 ? asked_enter(s->ctl->db, &asked, 1, &answer) : 0;
+        int r = asked_enter(s->ctl->db, &asked, 1, &answer);
         if (r != 0)
             code = ctl_fail(r < 0 ? EXIT_UNREACHABLE : EXIT_REFUSED, "database: %s", db_error(s->ctl->db));
     }
@@ -208,7 +207,7 @@ static int send(struct sending *s)
     auto_buf why = {0};
     struct confhold *hold;
     struct asked_conf *conf;
-    int code = ctl_conf(s->ctl, "operator");
+    int code = ctl_db(s->ctl);
 
     if (code == 0)
         code = make_caller(s);

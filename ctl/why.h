@@ -13,3 +13,6 @@ void why_json_messages(const struct why *w, struct buf *b);
 
 /* Messages with that ext_id, and rows of tasks that have it. An exit code. */
 int why_ext(struct ctl *c, const char *ext_id, int64_t limit, bool json);
+/* One message with its story, as the lines and as the members of a JSON object that its `{` has begun. */
+void why_print_message(const struct conf *conf, const struct story *s);
+void why_json_message(const struct conf *conf, const struct story *s, struct buf *b);

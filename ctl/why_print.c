@@ -50,29 +50,32 @@ static void print_told(const struct story *s)
     }
 }
 
+void why_print_message(const struct conf *conf, const struct story *s)
+{
+    char at[SHOW_TIME_SIZE];
+    auto_free char *because = story_because(s), *place = why_place(conf, s->rule);
+    printf("%s  %-12s sms_id %lld, run %lld, rule ", show_time(s->created_at, at), state_word(s->state),
+           (long long)s->sms_id, (long long)s->run_id);
+    show_cut(s->rule, 24);
+    printf("\n    %s\n", place);
+    if (*s->ext_id != '\0') {
+        printf("    ext_id ");
+        show_cut(s->ext_id, SHOW_COLUMNS - 12);
+        putchar('\n');
+    }
+    if (*s->task_id != '\0')
+        printf("    task %s\n", s->task_id);
+    if (*because != '\0')
+        printf("    because %s\n", because);
+    print_segments(s);
+    print_told(s);
+}
+
 void why_print_messages(const struct why *w)
 {
     printf("\nmessages, the newest first\n");
-    for (size_t i = 0; i < w->message_count; i++) {
-        const struct story *s = w->messages[i];
-        char at[SHOW_TIME_SIZE];
-        auto_free char *because = story_because(s), *place = why_place(w->conf, s->rule);
-        printf("%s  %-12s sms_id %lld, run %lld, rule ", show_time(s->created_at, at), state_word(s->state),
-               (long long)s->sms_id, (long long)s->run_id);
-        show_cut(s->rule, 24);
-        printf("\n    %s\n", place);
-        if (*s->ext_id != '\0') {
-            printf("    ext_id ");
-            show_cut(s->ext_id, SHOW_COLUMNS - 12);
-            putchar('\n');
-        }
-        if (*s->task_id != '\0')
-            printf("    task %s\n", s->task_id);
-        if (*because != '\0')
-            printf("    because %s\n", because);
-        print_segments(s);
-        print_told(s);
-    }
+    for (size_t i = 0; i < w->message_count; i++)
+        why_print_message(w->conf, w->messages[i]);
     if (w->message_count == 0)
         printf("none\n");
 }
@@ -121,9 +124,9 @@ static void next_object(struct buf *b, size_t i)
     buf_add_str(b, i > 0 ? ",{" : "{");
 }
 
-static void json_message(const struct why *w, const struct story *s, struct buf *b)
+void why_json_message(const struct conf *conf, const struct story *s, struct buf *b)
 {
-    auto_free char *because = story_because(s), *place = why_place(w->conf, s->rule);
+    auto_free char *because = story_because(s), *place = why_place(conf, s->rule);
     show_json_big(b, "sms_id", s->sms_id);
     if (*s->ext_id != '\0')
         show_json_text(b, "ext_id", s->ext_id);
@@ -173,7 +176,7 @@ void why_json_messages(const struct why *w, struct buf *b)
     buf_add_str(b, ",\"messages\":[");
     for (size_t i = 0; i < w->message_count; i++) {
         next_object(b, i);
-        json_message(w, w->messages[i], b);
+        why_json_message(w->conf, w->messages[i], b);
     }
     buf_add_char(b, ']');
 }

@@ -54,6 +54,13 @@ char *why_place(const struct conf *c, const char *rule)
         return xasprintf("%s/smschain.yaml: inbound", c->dir);
     if (r != NULL && r->tasks)
         return xstrdup(r->file);
+    if (strncmp(rule, CALLER_RULE_PREFIX, strlen(CALLER_RULE_PREFIX)) == 0) {
+        const char *caller = rule + strlen(CALLER_RULE_PREFIX);
+        if (strcmp(caller, CALLER_OPERATOR) == 0)
+            return xstrdup("smschain send");
+        return conf_caller(c, caller) != NULL ? xasprintf("%s/callers/%s.yaml", c->dir, caller)
+                                              : xasprintf("caller %s, no longer configured", caller);
+    }
     return r != NULL ? xasprintf("%s:%d", r->file, r->sql_line)
                      : xasprintf("rule %s, no longer configured", rule);
 }

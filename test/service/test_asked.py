@@ -2,6 +2,7 @@
 whoever asks how often and whatever is killed, refusals with their reason, the daily cap, and a database that has lost
 history. What extract makes of them stands in the tables and in sms.render.instant; nothing else of the chain runs here."""
 import base64
+import hashlib
 import json
 import os
 import re
@@ -403,3 +404,56 @@ def test_the_door_opens_and_shuts_with_the_files(door):
     door.reload()
     door.until(lambda: door.messages() == 2, "the second")
     door.check()
+
+
+# ---- the commands, which go the same way ----
+
+def test_send_and_message(door):
+    """No extract is needed for it: the command enters by itself, and asks again by the same key."""
+    ctl = lambda *a: door.chain.ctl(*a, check=False)  # noqa: E731
+    send = ["send", "free", "0152 00000001", "text=The lift works again.", "--route", "alpha", "--key", "lift", "--ext-id", "lift-7"]
+    first, again = ctl(*send), ctl(*send)
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    sms_id = door.value("SELECT sms_id FROM message")
+    assert first.stdout.startswith(f"entered: message {sms_id};")
+    assert again.stdout.startswith(f"entered before by this key: message {sms_id};")
+    other = ctl(*[w.replace("lift works", "lift is broken") for w in send])
+    assert other.returncode == 1 and "another message" in other.stderr
+    assert door.sql("SELECT u.name, m.lane FROM message m JOIN run r ON r.id = m.run_id JOIN rule u ON u.id = r.rule_id") == [
+        ("api:operator", 1)]
+    # Everything that is wrong is said, by name; usage is another exit code.
+    wrong = ctl("send", "code", "0152", "--lane", "fast", "--route", "alpha")
+    assert wrong.returncode == 1
+    assert {line.split(": ")[1] for line in wrong.stderr.splitlines()} == {"recipient", "lane", "params/code"}, wrong.stderr
+    assert "did you mean 'free'" not in wrong.stderr
+    assert "no template" in (unknown := ctl("send", "fre", "+4915200000001")).stderr or "no such template" in unknown.stderr
+    assert ctl("send", "free", "+4915200000001", "text", "--route", "alpha").returncode == 2
+    assert "did you mean 'alpha'" in ctl("send", "free", "+4915200000001", "text=x", "--route", "alhpa").stderr
+    door.sql("INSERT INTO suppression (number, scope, reason) VALUES (4915200000002, 'all', 'complaint')")
+    assert "suppressed: complaint" in ctl("send", "free", "+4915200000002", "text=x").stderr  # by the caller's route
+    story = ctl("message", sms_id)
+    assert story.returncode == 0 and "queued" in story.stdout and "lift-7" in story.stdout and "smschain send" in story.stdout
+    assert "4915200000001" not in story.stdout and "lift works" not in story.stdout
+    assert json.loads(ctl("message", sms_id, "--json").stdout)["state"] == "queued"
+    assert ctl("message", sms_id, "--wait", "1s").returncode == 3
+    assert ctl("message", 4711).returncode == 1
+    for fault in ("asked.entering:1", "asked.entered:1"):  # killed before the commit, and after it
+        door.chain.more_environment = {"SMSCHAIN_FAULT": fault}
+        assert ctl("send", "free", "+4915200000003", "text=x", "--key", fault).returncode == SIGKILLED
+        door.chain.more_environment = {}
+        assert ctl("send", "free", "+4915200000003", "text=x", "--key", fault).returncode == 0
+    assert door.messages() == 3
+    door.start()
+    door.until(lambda: len(door.rendered()) == 3, "its records")
+    door.check()
+
+
+def test_key(door):
+    made = json.loads(door.chain.ctl("key", "shop", "--json").stdout)
+    assert hashlib.sha256(made["key"].encode()).hexdigest() == made["key_hash"] and len(made["key"]) == 43
+    shown = door.chain.ctl("key", "shop").stdout
+    line = next(line for line in shown.splitlines() if "key_hashes" in line)
+    with open(f"{door.chain.conf_dir}/callers/shop.yaml", "a", encoding="utf-8") as f:
+        f.write(line.strip() + "\n")
+    door.chain.ctl("check")
+    assert made["key"] not in shown and door.chain.ctl("key", "operator", check=False).returncode == 1
