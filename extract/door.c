@@ -12,12 +12,11 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
-#define PREFETCH     50   /* so that with a rate of 1/s none waits unacked for more than a minute */
-#define WAIT_MS      100  /* heartbeats, reload, stop */
-#define BACK_MS      2000 /* what was given back is not taken again for so long */
-#define FULL_MS      20
-#define DRAIN_MS     5000
-#define SHUT_LOOK_MS 500
+#define PREFETCH 50   /* so that with a rate of 1/s none waits unacked for more than a minute */
+#define WAIT_MS  100  /* heartbeats, reload, stop */
+#define BACK_MS  2000 /* what was given back is not taken again for so long */
+#define FULL_MS  20
+#define DRAIN_MS 5000
 
 struct door {
     pthread_t thread;
@@ -45,8 +44,7 @@ struct door {
 
 static void end_job(struct door *d, struct door_job *j)
 {
-    if (d->consumer)
-        mq_consumer_ack(d->consumer, j->delivery.epoch, j->delivery.tag, false);
+    mq_consumer_ack(d->consumer, j->delivery.epoch, j->delivery.tag, false);
     door_job_free(j);
 }
 
@@ -56,8 +54,7 @@ static void give_back(struct door *d, const char *why)
 {
     log_trouble_begins(&d->away, "door: requests wait in their queue",
                        (const struct log_field[]){L_STR("why", why)}, 1);
-    if (d->consumer)
-        mq_consumer_pause(d->consumer);
+    mq_consumer_pause(d->consumer);
     door_job_free(d->held);
     d->held = NULL;
     d->back_until = clock_mono_ms() + BACK_MS;
@@ -244,7 +241,7 @@ static void take_deliveries(struct door *d)
 {
     struct mq_delivery delivery;
 
-    if (d->back_until && clock_mono_ms() >= d->back_until && !d->shut) {
+    if (d->back_until && clock_mono_ms() >= d->back_until) {
         d->back_until = 0;
         mq_consumer_resume(d->consumer);
     }
@@ -256,38 +253,13 @@ static void take_deliveries(struct door *d)
 
 /* ---- the thread ---- */
 
-static bool comes_by_the_queue(const struct conf *c)
-{
-    bool wanted = *c->main.extract.door_caller != '\0';
-
-    for (size_t i = 0; i < c->caller_count && !wanted; i++)
-        wanted = *c->callers[i].broker_user != '\0';
-    return wanted;
-}
-
-/* The door is open as long as somebody may come by it. */
-static void open_or_shut(struct door *d)
-{
-    struct asked_conf *c = asked_current_take(d->current);
-    bool wanted = comes_by_the_queue(asked_conf_conf(c)) || d->task_ready;
-
-    asked_conf_unref(c);
-    if (wanted && !d->consumer)
-        d->consumer = mq_consumer_new(&d->mq, MQ_QUEUE_REQUEST, PREFETCH);
-    if (!wanted && d->consumer && !d->shut)
-        give_back(d, "no caller has a broker_user any more");
-    if (wanted && d->shut)
-        d->back_until = clock_mono_ms();
-    d->shut = !wanted;
-}
-
 static void wait_for_something(struct door *d)
 {
     struct pollfd fds[] = {{.fd = d->event_fd, .events = POLLIN},
-                           {.fd = d->consumer ? mq_consumer_fd(d->consumer) : -1, .events = POLLIN},
+                           {.fd = mq_consumer_fd(d->consumer), .events = POLLIN},
                            {.fd = mq_publisher_fd(d->publisher), .events = POLLIN},
                            {.fd = stop_fd(), .events = POLLIN}};
-    int64_t wait_ms = d->consumer ? WAIT_MS : SHUT_LOOK_MS;
+    int64_t wait_ms = WAIT_MS;
 
     if (d->held)
         wait_ms = MIN_OF(wait_ms, MAX_OF(d->held_until - clock_mono_ms(), (int64_t)1));
@@ -301,8 +273,7 @@ static void drain(struct door *d)
     while ((d->submitted > 0 || d->dying > 0) && clock_mono_ms() < deadline) {
         take_answers(d);
         take_dead(d);
-        if (d->consumer)
-            mq_consumer_pump(d->consumer, 0); /* heartbeats; what it brings goes back */
+        mq_consumer_pump(d->consumer, 0); /* heartbeats; what it brings goes back */
         usleep(5000);
     }
 }
@@ -312,12 +283,9 @@ static void *door_thread(void *arg)
     struct door *d = arg;
 
     while (!stop_requested()) {
-        open_or_shut(d);
         take_answers(d);
-        if (d->consumer) {
-            take_dead(d);
-            take_deliveries(d);
-        }
+        take_dead(d);
+        take_deliveries(d);
         wait_for_something(d);
     }
     drain(d);
@@ -350,6 +318,7 @@ struct door *door_start(const struct door_options *o)
     LIST_INIT(&d->jobs);
     if (d->event_fd < 0)
         abort();
+    d->consumer = mq_consumer_new(&d->mq, MQ_QUEUE_REQUEST, PREFETCH);
     d->publisher = mq_publisher_new(&d->mq, NULL);
     if (pthread_create(&d->thread, NULL, door_thread, d) != 0)
         abort();

@@ -386,23 +386,21 @@ def test_forgotten_requests_do_not_send_again(door):
     assert door.messages() == 1
 
 
-def test_the_door_opens_and_shuts_with_the_files(door):
+def test_callers_come_and_go_with_their_files(door):
     os.unlink(f"{door.chain.conf_dir}/callers/shop.yaml")
     door.start()
     door.publish(text(1), "a")
-    door.until(lambda: door.value("SELECT count(*) FROM service WHERE service = 'extract'") == 1, "extract")
-    door.until(lambda: door.lab.queues(door.chain.vhost)["sms.request"] == (1, 0), "the request in its queue")
+    door.until(lambda: len(door.dead()) == 1, "the first refusal")
     door.caller()
     door.reload()
+    door.publish(text(1), "a")
     door.until(lambda: door.messages() == 1, "the message")
     os.unlink(f"{door.chain.conf_dir}/callers/shop.yaml")
     door.reload()
-    door.until(lambda: "no caller has a broker_user any more" in door.process.tail(10000), "the door to shut")
     door.publish(text(2), "b")
-    door.until(lambda: door.lab.queues(door.chain.vhost)["sms.request"] == (1, 0), "the second to stay")
-    door.caller()
-    door.reload()
-    door.until(lambda: door.messages() == 2, "the second")
+    door.until(lambda: len(door.dead()) == 2, "the second refusal")
+    assert {why for why, _ in door.dead()} == {f"no caller's broker_user is '{door.user}'"}
+    assert len(door.rendered()) == 1, "what was entered goes on"
     door.check()
 
 
