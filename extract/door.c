@@ -26,10 +26,8 @@ struct door {
     struct asked_writer *writer;
     int (*task_ready)(void *arg, const char *task_id, char **ret_why);
     void *arg;
-    LIST_HEAD(, door_job) jobs; /* all that are not acked or given back */
-    struct mq_consumer *
-        consumer; /* NULL: no caller has ever come by the queue. One for all time: its epochs tell old tags */
-    bool shut;    /* none does any more */
+    LIST_HEAD(, door_job) jobs;     /* all that are not acked or given back */
+    struct mq_consumer *consumer;   /* one for all time: its epochs tell old tags */
     struct mq_publisher *publisher; /* of dead letters */
     struct door_job *held;          /* read, but it may not be submitted before held_until */
     int64_t held_until, back_until; /* mono ms */
