@@ -2,7 +2,8 @@
  * foot.
  *
  * MUSTs of such a function (struct route.make):
- * 1. It asks the database by p->db only, read only, with bounded statements (docs/dashboard.md, "Speed").
+ * 1. It asks the database by p->db only, read only, with bounded statements (docs/dashboard.md, "Speed"). The one
+ *    exception is what an operator has revealed, which is kept (page_message.c).
  * 2. It gives back the code of a statement that failed, unchanged: then an error page is shown, what was
  * written is thrown away.
  * 3. Whatever comes from outside is written by %s of htmlf or by html_text.

@@ -29,7 +29,7 @@ struct search_reader {
     int32_t gateway;
     bool begun, ended;
     char *unknown;
-    struct db_result *days; /* WAY_RUN, WAY_WINDOW: where there may be some */
+    struct db_result *days; /* where there may be some, if it goes day by day */
     int day;
 };
 
@@ -56,6 +56,14 @@ static enum way way_of(const struct search *s)
     if (states_are_rare(s))
         return WAY_EVENT;
     return s->run_id != 0 || *s->rule != '\0' ? WAY_RUN : WAY_WINDOW;
+}
+
+/* Does it go by the days on which `stats` knows of such messages? Without a run, rule or gateway the telling
+ * of rare states stands together in one index, whatever the day. */
+static bool goes_by_days(const struct search_reader *r)
+{
+    bool narrowed = r->s.run_id != 0 || *r->s.rule != '\0' || *r->s.gateway != '\0';
+    return r->way == WAY_RUN || r->way == WAY_WINDOW || (r->way == WAY_EVENT && narrowed);
 }
 
 struct search_reader *search_reader_new(struct db *d, const struct search *s, int64_t below)
@@ -139,7 +147,7 @@ static int begin(struct search_reader *r)
     else if (*r->s.gateway != '\0' && r->gateway == 0)
         r->unknown = xasprintf("there is no gateway '%s' that a message has gone by", r->s.gateway);
     r->ended = r->unknown != NULL || r->below <= r->from;
-    if ((r->way != WAY_WINDOW && r->way != WAY_RUN) || r->ended)
+    if (!goes_by_days(r) || r->ended)
         return 0;
     add_states(q, &r->s, false);
     db_add_int(q, r->gateway);
@@ -237,7 +245,7 @@ static int by_index(struct search_reader *r, struct db_result **ret)
     auto_params p = db_params_new();
     const struct db_sql *sql = question(r, p);
     int64_t from = r->from, below = r->below;
-    if (r->way == WAY_RUN && !day_at_turn(r, &from, &below))
+    if (goes_by_days(r) && !day_at_turn(r, &from, &below))
         return 0;
     db_add_big(p, from);
     db_add_big(p, below);
@@ -247,7 +255,7 @@ static int by_index(struct search_reader *r, struct db_result **ret)
         return rc;
     int n = db_rows(*ret);
     r->below = n == SEARCH_BATCH ? db_big(*ret, n - 1, 0) : from;
-    r->ended = n < SEARCH_BATCH && r->way != WAY_RUN;
+    r->ended = n < SEARCH_BATCH && !goes_by_days(r);
     return 0;
 }
 
