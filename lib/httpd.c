@@ -154,7 +154,8 @@ static struct MHD_Daemon *start_daemon(struct httpd *h)
 static void allow_files(const struct httpd *h)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)(connections_of_all += h->o.connections) + FILES_BESIDE;
+    int64_t all = atomic_fetch_add(&connections_of_all, h->o.connections) + h->o.connections;
+    rlim_t wanted = (rlim_t)all + FILES_BESIDE;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = MIN_OF(wanted, limit.rlim_max);
