@@ -5,7 +5,7 @@
 #include "lib/seq_id.h"
 #include "live_heartbeats.sql.h"
 
-#define EVERY_MS     30000
+#define EVERY_MS     5000
 #define GATEWAYS_MAX 256
 
 static const struct metric age_metric = {

@@ -6,4 +6,4 @@
 struct heartbeats;
 struct heartbeats *heartbeats_new(void);
 void heartbeats_free(struct heartbeats *h);
-void heartbeats_look(struct heartbeats *h, struct db *d); /* at most every half minute */
+void heartbeats_look(struct heartbeats *h, struct db *d); /* at most every five seconds */
