@@ -246,6 +246,18 @@ def fill_the_workers(world, some_id):
     return held
 
 
+def test_what_is_asked_leaves_at_once(world):
+    """The commit wakes the instant lane's publisher, which would look again after five seconds."""
+    w = world()
+    w.chain.change_conf("smschain.yaml", "# outbox_poll: 100ms", "outbox_poll: 5s")
+    w.start()
+    client = w.client()
+    for i in range(3):
+        assert client.post(request_of(i), f"at-once-{i}")[0] == 202
+        w.chain.wait_until(lambda: w.chain.value("SELECT count(*) FROM outbox WHERE published_at IS NOT NULL") > i,  # pylint: disable=cell-var-from-loop
+                           20 if i == 0 else 3, "the chunk in its queue", every=0.02)  # the first one: connections come up
+
+
 def test_every_documented_status(world, lab):
     w = world("    trusted_proxies: [127.0.0.2]\n    connections: 500\n    connections_per_address: 400\n    body_bytes: 300KiB")
     w.start()
