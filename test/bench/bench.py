@@ -3,12 +3,14 @@
 same bytes moved by nothing but a loop. Absolute figures belong to the machine, ratios last. Durability stays on, and
 that is asserted. Prints a table, and each row as a JSON line {"name","value","unit","floor","ratio"}.
 
-    bench.py [--quick] [NAME…]      names: chain smpp lag apply intake memory page plan instant; --quick: a tenth of the messages
+    bench.py [--quick] [NAME…]      names: chain smpp lag apply intake api memory page plan instant; --quick: a tenth of the messages
 """
 import argparse
+import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +22,7 @@ sys.path.insert(0, str(ROOT / "test/lab"))
 from chain import Chain, build_dir  # noqa: E402
 from fixtures import quiet_schedules  # noqa: E402
 import pages  # noqa: E402
-from servers import Lab, wait_for  # noqa: E402
+from servers import Lab, free_port, wait_for  # noqa: E402
 from shop import rule_sql  # noqa: E402
 import instant  # noqa: E402
 
@@ -226,6 +228,64 @@ def bench_intake(lab, directory, n):
         result("intake, 200 after the flush to disk", n / ours["seconds"], "reports/s", n / floor["seconds"])
 
 
+ASKED_BY_HAND = """
+\\set n random(0, 99999999)
+WITH k AS (SELECT gen_random_uuid() AS key, (((now() AT TIME ZONE 'UTC')::date - date '2020-01-01')::bigint << 36) + nextval('sms_n') AS sms_id),
+d AS (INSERT INTO dedupe (key, sms_id, run_id, pass) SELECT key, sms_id, %(run)d, 1 FROM k),
+m AS (INSERT INTO message (sms_id, run_id, number, created_at, valid_until, changed_at, lane)
+  SELECT sms_id, %(run)d, 491500000000 + :n, now(), now() + interval '10 minutes', now(), 1 FROM k),
+q AS (INSERT INTO request (key, body, sms_id) SELECT key, key, sms_id FROM k)
+INSERT INTO outbox (due_at, target, body, run_id)
+SELECT now(), 'sms.render.instant', '{"v":1,"kind":"rows","records":[{"sms_id":' || sms_id || ',"number":491500000000,"run":1,"rule":"api-bench",'
+  '"tmpl":"order-shipped","lane":"instant","valid_until":1900000000000,"row":{"name":"Ann","order_id":"1","carrier":"DHL","parcel":"p1"}}]}', %(run)d
+FROM k;
+"""
+
+
+def bench_api(lab, directory, n):
+    """Requests that are answered 202 after their commit, beside pgbench that puts the same rows into the same tables, a
+    transaction a message, with as many clients. Both commit to the disk."""
+    key = "bench-key"
+    port = free_port(set(lab.ports()))
+    chain = new_chain(lab, directory, "api", {"SMSCHAIN_API_LISTEN": f"127.0.0.1:{port}"})
+    with open(f"{chain.copy_conf()}/callers/bench.yaml", "w", encoding="utf-8") as f:
+        f.write(f"key_hashes: [{hashlib.sha256(key.encode()).hexdigest()}]\nrate: 100000\ndaily_cap: 100000000\n"
+                "templates: [order-shipped]\nroute: [{gateway: alpha}]\n")
+    with chain:
+        chain.prepare()
+        chain.service("extract").start()
+        assert_durable(lab, chain)
+        body = '{"recipient":"+491500000001","template":"order-shipped","params":{"name":"Ann","order_id":"%d","carrier":"DHL","parcel":"p1"}}'
+        load = [program("http_load"), "--header", f"Authorization: Bearer {key}", "--header", "Content-Type: application/json",
+                "--post-body"]
+        url = f"http://127.0.0.1:{port}/v1/messages"
+        wait_for(lambda: subprocess.run([*load, body, url, "1", "1"], capture_output=True, text=True,
+                                        check=False).stdout.find('"failed":0') > 0, 30, "the API")
+        ours = {c: run_json(*load, body, url, n // (64 // c), c) for c in (1, 64)}
+        items = ",".join([body.replace("%d", "1")] * 500)
+        batch = run_json(*load, f'{{"messages":[{items}]}}', url + "/batch", n // 500, 4)
+        assert not any(o["failed"] for o in (*ours.values(), batch)), (ours, batch)
+        entered = chain.value("SELECT count(*) FROM message")
+        assert entered == 1 + sum(o["requests"] for o in ours.values()) + batch["requests"] * 500, entered
+        run = chain.value("SELECT max(id) FROM run")
+        chain.service("extract").stop()
+        script = os.path.join(directory, "asked.sql")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write(ASKED_BY_HAND % {"run": run})
+        for clients in (1, 64):
+            floor = pgbench(lab.conninfo(chain.database), script, clients, n // (64 // clients))
+            result(f"API, 202 after commit, {clients} clients (floor: pgbench with the same rows)",
+                   ours[clients]["requests"] / ours[clients]["seconds"], "requests/s", floor)
+        result("API, batches of 500", batch["requests"] * 500 / batch["seconds"], "messages/s", floor)
+
+
+def pgbench(conninfo, script, clients, transactions):
+    """Transactions a second."""
+    done = subprocess.run(["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-f", script, "-c", str(clients), "-j", "2",
+                           "-t", str(max(transactions // clients, 1)), conninfo], check=True, capture_output=True, text=True)
+    return float(re.search(r"tps = ([0-9.]+)", done.stdout).group(1))
+
+
 def bench_memory(lab, directory, *sizes):
     peaks = {}
     for n in sizes:
@@ -293,6 +353,7 @@ def main():
     benches = {"chain": lambda *a: bench_chain(*a, 100000 // scale), "smpp": lambda *a: bench_smpp(*a, 100000 // scale),
                "lag": lambda *a: bench_lag(*a, 100000 // scale),
                "apply": lambda *a: bench_apply(*a, 100000 // scale), "intake": lambda *a: bench_intake(*a, 100000 // scale),
+               "api": lambda *a: bench_api(*a, 64000 // scale),
                "memory": lambda *a: bench_memory(*a, *sorted({10000, 100000 // scale, 1000000 // scale})),
                "page": lambda *a: bench_page(*a, 10000000 // scale ** 2, 30),
                "plan": lambda *a: bench_plan(*a, 10000, 1000000 // scale),

@@ -1,7 +1,7 @@
-/* A bare HTTP client: N requests over C keep-alive connections with curl multi and nothing else. It is the floor under
- * dispatch (the same requests without claim, slot or step) and the load on the intake.
- *   http_load [--post-body TEXT] URL REQUESTS CONNECTIONS      %d in URL or body becomes the request's number
- * Prints one JSON line: {"requests":…,"failed":…,"seconds":…} */
+/* A bare HTTP client: N requests over C keep-alive connections with curl multi and nothing else. It is the
+ * floor under dispatch (the same requests without claim, slot or step) and the load on the intake. http_load
+ * [--post-body TEXT] [--header TEXT]… URL REQUESTS CONNECTIONS %d in URL or body becomes the request's
+ * number. Prints one JSON line: {"requests":…,"failed":…,"seconds":…} */
 #include "lib/base.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
@@ -12,6 +12,7 @@
 struct load {
     CURLM *multi;
     const char *url, *body;
+    struct curl_slist *headers;
     int64_t total, started, finished, failed;
 };
 
@@ -73,18 +74,22 @@ static void take_finished(struct load *l)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"post-body", required_argument, NULL, 'b'}, {0}};
+    static const struct option options[] = {
+        {"post-body", required_argument, NULL, 'b'}, {"header", required_argument, NULL, 'h'}, {0}};
     struct load l = {0};
     int64_t begun, connections;
     int opt, running;
 
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (opt != 'b')
+        if (opt == 'b')
+            l.body = optarg;
+        else if (opt == 'h')
+            l.headers = curl_slist_append(l.headers, optarg);
+        else
             return 2;
-        l.body = optarg;
     }
     if (argc - optind != 3) {
-        fprintf(stderr, "usage: http_load [--post-body TEXT] URL REQUESTS CONNECTIONS\n");
+        fprintf(stderr, "usage: http_load [--post-body TEXT] [--header TEXT]… URL REQUESTS CONNECTIONS\n");
         return 2;
     }
     l.url = argv[optind];
@@ -100,6 +105,7 @@ int main(int argc, char **argv)
 
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_body);
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, l.headers);
         start_next(&l, easy);
     }
     while (l.finished < l.total) {
@@ -107,7 +113,7 @@ int main(int argc, char **argv)
         take_finished(&l);
         curl_multi_poll(l.multi, NULL, 0, 100, NULL);
     }
-    printf("{\"requests\":%lld,\"failed\":%lld,\"seconds\":%.3f}\n", (long long)l.finished, (long long)l.failed,
-           (double)(clock_mono_ms() - begun) / 1000.0);
+    printf("{\"requests\":%lld,\"failed\":%lld,\"seconds\":%.3f}\n", (long long)l.finished,
+           (long long)l.failed, (double)(clock_mono_ms() - begun) / 1000.0);
     return 0;
 }

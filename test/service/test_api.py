@@ -1,12 +1,14 @@
 """The HTTP API of smschain-extract, the real program with a real PostgreSQL and RabbitMQ: every status of docs/openapi.yaml is
 provoked and every answer held against its schemas; the same keys from many clients at once, after kills and outages; and
 cancelling against a dispatcher, with the fake gateway's log as the judge."""
+import collections
 import concurrent.futures
 import contextlib
 import hashlib
 import http.client
 import json
 import os
+import random
 import re
 import select
 import socket
@@ -116,7 +118,8 @@ class Client:
         except (OSError, http.client.HTTPException):
             self.close()
             raise
-        self.doc.judge(method, path, answer.status, answer.headers, told)
+        if self.doc:
+            self.doc.judge(method, path, answer.status, answer.headers, told)
         if answer.headers.get("Connection", "").lower() == "close":
             self.close()
         return answer.status, told, answer.headers
@@ -330,7 +333,7 @@ def test_every_documented_status(world, lab):
     assert c.post(request_of(21), "own-21")[1]["sms_id"] == told["messages"][1]["sms_id"]
     # GET and DELETE
     status, told = c.get(first["sms_id"])
-    assert (status, told["state"], told["final"], told["timeline"]) == (200, "queued", False, [])
+    assert (status, told["state"], told["final"], told["ext_id"], told["timeline"]) == (200, "queued", False, "order 1", [])
     assert c.delete(first["sms_id"])[:2] == (200, {**first, "state": "cancelled"})
     assert c.delete(first["sms_id"])[0] == 200
     status, told = c.get(first["sms_id"])
@@ -376,3 +379,147 @@ def test_every_documented_status(world, lab):
     for secret in (KEY, "key-1", str(FIRST_NUMBER)[:9], "4711"):
         assert secret not in w.log()
     w.chain.check_i2(final=False)
+
+
+def test_the_same_keys_from_many_clients(world):
+    """64 clients with the same 1,000 keys, each in an order of its own, half of them at another process: one message a key, and
+    everybody is told the same."""
+    w = world()
+    w.start()
+    w.extract(instance=2)
+    start = threading.Barrier(64)
+
+    def work(n):
+        client, order, told = w.client(instance=1 + n % 2), list(range(1000)), {}
+        client.doc = None
+        random.Random(n).shuffle(order)
+        start.wait(60)
+        if n < 2:  # these two ask for one at a time
+            for k in order[:400]:
+                status, answer = client.post(request_of(k), f"key-{k}")
+                assert status == 202
+                told[k] = answer["sms_id"]
+            order = order[400:]
+        for i in range(0, len(order), 250):
+            some = order[i:i + 250]
+            status, answer = client.batch([{**request_of(k), "idempotency_key": f"key-{k}"} for k in some])
+            assert status == 202 and all(m["status"] == 202 for m in answer["messages"]), answer
+            told.update({k: m["sms_id"] for k, m in zip(some, answer["messages"])})
+        return told
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        told = list(pool.map(work, range(64)))
+    assert all(t == told[0] for t in told) and len(set(told[0].values())) == 1000
+    assert w.counts() == (1000, 1000, 1000, 1000)
+    w.chain.check_i2(final=False)
+
+
+def killed_at(w, point, act):
+    """What the client of a process that is killed there sees: nothing."""
+    w.chain.service("extract").stop()
+    for client in w.clients:
+        client.close()
+    process = w.extract(SMSCHAIN_FAULT=f"{point}:1")
+    with pytest.raises((OSError, http.client.HTTPException)):
+        act()
+    assert process.wait_end(30) == -9
+    w.extract()
+
+
+def test_killed_between_commit_and_answer(world):
+    w = world("    request_timeout: 1s")
+    w.start()
+    c, chain = w.client(), w.chain
+    killed_at(w, "api.committed", lambda: c.post(request_of(1), "key-1"))
+    assert w.counts() == (1, 1, 1, 1)
+    assert c.post(request_of(1), "key-1")[0] == 202 and w.counts() == (1, 1, 1, 1)
+    killed_at(w, "api.committed", lambda: c.batch([request_of(i) for i in range(2, 102)], "batch"))
+    assert w.counts()[1] == 101
+    status, told = c.batch([request_of(i) for i in range(2, 102)], "batch")
+    ids = [m["sms_id"] for m in told["messages"]]
+    assert status == 202 and len(set(ids)) == 100 and w.counts() == (101, 101, 101, 101)
+    # Killed under load: whatever was answered is there, and what was not is asked again.
+    stop, answered = threading.Event(), {}
+
+    def load(n):
+        client = w.client()
+        for i in range(1000 + n, 4000, 8):
+            try:
+                answered[i] = client.post(request_of(i), f"load-{i}")[1]["sms_id"]
+            except (OSError, http.client.HTTPException):
+                return
+            if stop.is_set():
+                return
+    threads = [threading.Thread(target=load, args=(n,)) for n in range(8)]
+    for t in threads:
+        t.start()
+    chain.wait_until(lambda: len(answered) > 100, 30, "some answers")
+    chain.service("extract").kill9()
+    stop.set()
+    for t in threads:
+        t.join()
+    c.close()
+    w.extract()
+    for i in range(1000, 1000 + 8 * 20):
+        status, told = c.post(request_of(i), f"load-{i}")
+        assert status == 202 and answered.get(i, told["sms_id"]) == told["sms_id"]
+    kept, messages, keys, counted = w.counts()
+    assert kept == messages == keys == counted == chain.value("SELECT count(DISTINCT number) FROM message")
+    # DELETE: before its statement nothing has happened, after it the message is cancelled.
+    killed_at(w, "api.cancelling", lambda: c.delete(ids[0]))
+    assert c.get(ids[0])[1]["state"] == "queued"
+    killed_at(w, "api.cancelled", lambda: c.delete(ids[0]))
+    assert c.get(ids[0])[1]["state"] == "cancelled" and c.delete(ids[0])[0] == 200
+    assert chain.value("SELECT count(*) FROM claim WHERE sms_id = %s", (ids[0],)) == 1
+    # Clients that are slow, or speak something else.
+    for begin in (b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + KEY.encode() + b"\r\nContent-Type: application/json"
+                  b"\r\nContent-Length: 50\r\n\r\n{", b"GET /v1/mess", b"\x16\x03\x01\x02\x00"):
+        with socket.create_connection(("127.0.0.1", w.ports[1]), timeout=15) as s:
+            s.sendall(begin)
+            began = time.monotonic()
+            with contextlib.suppress(ConnectionResetError):
+                while s.recv(1000):
+                    pass
+            assert time.monotonic() - began < 12
+    assert w.client().get(ids[1])[0] == 200
+    w.chain.check_i2(final=False)
+
+
+def test_cancelling_against_the_dispatcher(world):
+    """Exactly one of sent and cancelled wins, and the gateway's own log says which."""
+    w = world()
+    w.start(only=("callback", "dispatch", "render", "extract"))
+    c, chain = w.client(), w.chain
+    later = c.post(request_of(900, send_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400))))[1]["sms_id"]
+    assert c.delete(later)[0] == 200 and c.get(later)[1]["state"] == "cancelled"
+    told = {}
+    for part in range(4):
+        status, answer = c.batch([request_of(100 * part + i) for i in range(100)])
+        ids = [m["sms_id"] for m in answer["messages"]]
+        assert status == 202 and len(ids) == 100
+
+        def cancel(these):
+            client = w.client()
+            return {sms_id: client.delete(sms_id)[0] for sms_id in these}
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:  # two of them ask for each
+            for answers in pool.map(cancel, (ids[::-2], ids[::-2], ids[::2], ids[-2::-2])):
+                for sms_id, status in answers.items():
+                    assert told.setdefault(sms_id, status) == status and status in (200, 409)
+    chain.wait_final(401, 60)
+    numbers = dict(chain.sql("SELECT sms_id, number FROM message"))
+    states = {sms_id: STATES[state] for sms_id, state in chain.sql("SELECT sms_id, state FROM message")}
+    sent = [s["number"] for s in chain.all_submits()]
+    assert len(sent) == len(set(sent))
+    for sms_id, status in told.items():
+        assert (numbers[sms_id] in sent) == (status == 409), (sms_id, status, states[sms_id])
+        assert (states[sms_id] == "cancelled") == (status == 200)
+    assert numbers[later] not in sent and states[later] == "cancelled"
+    counts = collections.Counter(told.values())
+    assert counts[200] > 20, counts
+    # Who is not cancelled goes all the way, and GET tells it in order.
+    one = c.post(request_of(950, ext_id="order 950"), "key-950")[1]["sms_id"]
+    chain.wait_until(lambda: c.get(one)[1]["final"], 30, "its end")
+    told = c.get(one)[1]
+    assert c.delete(one)[0] == 409 and told["gateway"] == "alpha" and told["segments"] == 1
+    assert [e["what"] for e in told["timeline"]][:2] == ["claimed", "accepted"] and told["timeline"][-1]["what"].startswith("report")
+    assert [e["at"] for e in told["timeline"]] == sorted(e["at"] for e in told["timeline"])
+    chain.check_invariants()
