@@ -2,12 +2,19 @@
 #include "extract/api_internal.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 
 #include <stdio.h>
 #include <strings.h>
 
 #define SAY_EVERY_MS  60000
 #define LONGEST_ALLOW 64
+
+/* clang-format off */
+static const struct metric answers = {"smschain_api_answers_total", "Requests to the API that were answered, by the first digit of the status.", METRIC_COUNTER, {"class"}, 0};
+static const struct metric took = {"smschain_api_seconds", "From the head of a request to the end of its answer, the caller's network included.", METRIC_SECONDS, {NULL}, 0};
+static const struct metric without_key = {"smschain_api_unauthorized_total", "Requests without a valid API key.", METRIC_COUNTER, {NULL}, 0};
+/* clang-format on */
 
 static const struct api_route routes[] = {
     {"POST", "/v1/messages", true, api_post_one},
@@ -78,7 +85,7 @@ static void say_unauthorized(struct api *a, const struct address *from)
 {
     char text[ADDRESS_TEXT_SIZE];
     int64_t now_ms = clock_mono_ms(), others = -1;
-    a->unauthorized++;
+    series_add(a->unauthorized, 1);
     pthread_mutex_lock(&a->lock);
     if (a->said_ms != 0 && now_ms - a->said_ms < SAY_EVERY_MS) {
         a->said_more++;
@@ -134,6 +141,7 @@ static bool on_head(void *arg, struct httpd_request *http)
     struct address from = client_of(a, http);
     r->api = a;
     r->http = http;
+    r->since_ms = clock_mono_ms();
     r->conf = asked_current_take(a->o.current);
     httpd_set_own(http, r);
     if (!httpd_count_request(http, &from)) {
@@ -164,8 +172,12 @@ static void on_refused(void *arg, struct httpd_request *http, unsigned status, c
 static void on_ended(void *arg, struct httpd_request *http)
 {
     struct api_request *r = httpd_own(http);
+    unsigned class = httpd_status(http) / 100;
+    if (class < COUNT_OF(((struct api *)arg)->answered))
+        series_add(((struct api *)arg)->answered[class], 1);
     if (!r)
         return;
+    series_observe_us(r->api->took, (clock_mono_ms() - r->since_ms) * 1000);
     api_items_free(r);
     asked_conf_unref(r->conf);
     free(r);
@@ -199,6 +211,15 @@ static void take_proxies(struct api *a)
     asked_conf_unref(c);
 }
 
+static void make_series(struct api *a)
+{
+    static const char *const classes[] = {NULL, NULL, "2xx", NULL, "4xx", "5xx"};
+    for (size_t i = 0; i < COUNT_OF(classes); i++)
+        a->answered[i] = classes[i] ? series_new(&answers, classes[i], NULL) : NULL;
+    a->took = series_new(&took, NULL, NULL);
+    a->unauthorized = series_new(&without_key, NULL, NULL);
+}
+
 int api_start(const struct api_options *o, struct api **ret, char **ret_why)
 {
     struct asked_conf *now = asked_current_take(o->current);
@@ -211,6 +232,7 @@ int api_start(const struct api_options *o, struct api **ret, char **ret_why)
     struct api *a = xcalloc(1, sizeof(*a));
     *a = (struct api){.o = *o, .start = now, .main = m};
     pthread_mutex_init(&a->lock, NULL);
+    make_series(a);
     take_proxies(a);
     a->work = api_work_start(a);
     int r =
@@ -266,16 +288,11 @@ void api_free(struct api *a)
     api_work_stop(a->work);
     httpd_free(a->server);
     pthread_mutex_destroy(&a->lock);
+    for (size_t i = 0; i < COUNT_OF(a->answered); i++)
+        series_free(a->answered[i]);
+    series_free(a->took);
+    series_free(a->unauthorized);
     free(a->trusted);
     asked_conf_unref(a->start);
     free(a);
-}
-
-struct api_figures api_figures(const struct api *a)
-{
-    struct httpd_figures h = httpd_figures(a->server);
-    struct api_figures f = {
-        .connections = h.connections, .unauthorized = a->unauthorized, .too_slow = h.too_slow};
-    memcpy(f.answered, h.answered, sizeof(f.answered));
-    return f;
 }

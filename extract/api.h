@@ -21,8 +21,3 @@ bool api_reload(struct api *a, char **ret_why);
  * next too. */
 void api_stop(struct api *a, int64_t deadline_ms);
 void api_free(struct api *a);
-
-struct api_figures {
-    int64_t connections, answered[6], unauthorized, too_slow; /* answered: by the first digit of the status */
-};
-struct api_figures api_figures(const struct api *a);

@@ -33,7 +33,7 @@ struct api {
     size_t trusted_count;
     int64_t said_ms, said_more; /* when a wrong key was logged last, and how many were not since */
     struct log_trouble database_trouble;
-    atomic_int_fast64_t unauthorized;
+    struct series *answered[6], *took, *unauthorized; /* answered: by the first digit of the status */
 };
 
 struct api_item { /* one message of a request */
@@ -50,6 +50,7 @@ struct api_request {
     struct asked_conf *conf; /* in force when it came */
     const struct conf_caller *caller;
     const struct api_route *route;
+    int64_t since_ms;
     int64_t sms_id; /* of the address */
     struct api_item *items;
     size_t item_count;

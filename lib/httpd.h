@@ -67,6 +67,7 @@ const void *httpd_body(const struct httpd_request *r, size_t *ret_len); /* * nev
 const struct address *httpd_peer(const struct httpd_request *r);        /* * who connected */
 void httpd_set_own(struct httpd_request *r, void *own);
 void *httpd_own(const struct httpd_request *r);
+unsigned httpd_status(const struct httpd_request *r); /* in `ended`: what it was answered; 0: nothing */
 bool httpd_was_sent(
     const struct httpd_request *r); /* in `ended`: the answer was handed to the network whole */
 

@@ -217,6 +217,11 @@ void *httpd_own(const struct httpd_request *r)
     return r->own;
 }
 
+unsigned httpd_status(const struct httpd_request *r)
+{
+    return r->status;
+}
+
 bool httpd_was_sent(const struct httpd_request *r)
 {
     return r->sent;

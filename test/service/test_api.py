@@ -14,6 +14,7 @@ import select
 import socket
 import threading
 import time
+import urllib.request
 
 import jsonschema
 import pytest
@@ -162,6 +163,8 @@ class World:
         if api:
             self.chain.change_conf("smschain.yaml", "    # tls_certificate: /etc/smschain/tls/api.pem", f"{api}\n    #")
         self.ports = {}
+        self.metrics_port = servers.free_port(self.chain.ports)
+        self.chain.ports.add(self.metrics_port)
 
     def caller(self, name, key, rate=1000, cap=1000, more=""):
         with open(f"{self.chain.conf_dir}/callers/{name}.yaml", "w", encoding="utf-8") as f:
@@ -181,7 +184,8 @@ class World:
         if instance not in self.ports:
             self.ports[instance] = servers.free_port(self.chain.ports)
             self.chain.ports.add(self.ports[instance])
-        process.start(SMSCHAIN_API_LISTEN=f"127.0.0.1:{self.ports[instance]}", **environment)
+        process.start(SMSCHAIN_API_LISTEN=f"127.0.0.1:{self.ports[instance]}",
+                      SMSCHAIN_EXTRACT_METRICS_LISTEN=f"127.0.0.1:{self.metrics_port}" if instance == 1 else "", **environment)
         self.chain.wait_until(lambda: self.listens(instance), 30, "the API")
         return process
 
@@ -374,6 +378,9 @@ def test_every_documented_status(world, lab):
         chain.wait_until(lambda m=method: behind.ask(m, first["url"], headers={"X-Forwarded-For": "192.0.2.1"})[0] == 429, 10, "429")
     assert behind.ask("GET", first["url"], headers={"X-Forwarded-For": "192.0.2.2"})[0] == 200
     begun.close()
+    with urllib.request.urlopen(f"http://127.0.0.1:{w.metrics_port}/metrics", timeout=10) as answer:
+        metrics = answer.read().decode()
+    assert re.search(r'smschain_api_answers_total\{class="4xx"\} [1-9]', metrics) and "smschain_api_seconds_count" in metrics
     missing = w.doc.documented() - w.doc.seen
     assert not missing, f"documented, and never seen: {sorted(missing)}"
     for secret in (KEY, "key-1", str(FIRST_NUMBER)[:9], "4711"):
