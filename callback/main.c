@@ -13,7 +13,7 @@
 
 #define FLAT_BYTES     (1 << 20)
 #define EXIT_CANNOT    1
-#define EXIT_CONF      78
+#define EXIT_CONF      2
 #define INTAKE_STOP_MS 3000
 #define DRAIN_STOP_MS  5000
 
