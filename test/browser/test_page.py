@@ -1,6 +1,7 @@
 """The page in a browser, over a running chain: its numbers move while a campaign runs and are the tables' at the end, and
 every page is without errors, violations of its policy and of axe-core's rules, light and dark, on a desk and on a phone."""
 import re
+import subprocess
 import time
 import urllib.parse
 import urllib.request
@@ -124,6 +125,15 @@ def stories(site, browser, shots):
     assert "UNDELIV" in main_text(browser)
 
 
+def machines(site):
+    """What the page's own service tells machines, and that no service's labels or logs name a person."""
+    status, text = site.chain.monitor(site.chain.service("dashboard"), "/metrics")
+    done = subprocess.run(["/usr/bin/promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60, check=False)
+    assert (status, done.returncode, done.stdout + done.stderr) == (200, 0, "")
+    assert site.chain.monitor(site.chain.service("dashboard"), "/readyz") == (200, "ok\n")
+    site.chain.check_i6()
+
+
 def all_pages(site, browser):
     """{address: name of its pictures}: all that can be reached by links, one of each kind."""
     found, kinds, todo = {}, set(), ["/"]
@@ -146,6 +156,7 @@ def test_the_page(site, browser, shots):
     moves(site, browser, shots)
     sleeps_while_hidden(browser)
     stories(site, browser, shots)
+    machines(site)
     pages = all_pages(site, browser)
     assert {"now", "rules", "rules-x", "runs", "runs-x", "charts", "messages", "messages-x", "why", "reasons"} <= set(pages.values()), pages
     problems = {}
