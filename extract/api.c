@@ -127,7 +127,8 @@ static bool is_json(const char *type)
     type += strspn(type, " \t");
     if (*type == '\0')
         return true;
-    type += *type == ';';
+    if (*type++ != ';')
+        return false;
     type += strspn(type, " \t");
     return strcasecmp(type, "charset=utf-8") == 0 || strcasecmp(type, "charset=\"utf-8\"") == 0;
 }
@@ -150,6 +151,10 @@ static bool on_head(void *arg, struct httpd_request *http)
     }
     if (find_route(r) || find_caller(r, &from))
         return true;
+    if (r->route->has_body && httpd_header(http, "Content-Encoding")) {
+        api_problem_to(http, 415, "wrong_content_type", "expected a body without Content-Encoding", NULL);
+        return true;
+    }
     if (r->route->has_body && !is_json(httpd_header(http, "Content-Type"))) {
         api_problem_to(http, 415, "wrong_content_type", "expected Content-Type: application/json, in UTF-8",
                        NULL);

@@ -58,8 +58,12 @@ struct asked_problems {
 };
 void asked_problems_deinit(struct asked_problems *p);
 
-/* One JSON value, strict, UTF-8, nested 16 deep at most; *ret is yours (json_object_put). -EINVAL: *ret_why says where. */
+/* One JSON value, not null, strict, UTF-8, nested 16 deep at most, each name once in its object; *ret is yours
+ * (json_object_put). -EINVAL: *ret_why says where. */
 int must_check asked_parse(const void *body, size_t len, struct json_object **ret, char **ret_why);
+
+/* A JSON string's text; NULL: it is no string, or holds U+0000, where a C string would end. */
+const char *asked_string(struct json_object *value);
 
 struct asked; /* one request, ready to be entered, or only to be looked up */
 void asked_free(struct asked *a);

@@ -71,13 +71,14 @@ static void check_lane(struct asked_reading *r)
 static int64_t read_valid_for(struct asked_reading *r)
 {
     struct json_object *value = NULL;
+    const char *text;
     int64_t ms = 0;
     char most[32];
 
     if (!json_object_object_get_ex(r->request, "valid_for", &value) || !value)
         return r->caller->valid_for_ms;
-    if (json_object_is_type(value, json_type_string) && conf_duration(json_object_get_string(value), &ms) &&
-        ms >= 1000 && ms <= r->caller->valid_for_max_ms)
+    text = asked_string(value);
+    if (text && conf_duration(text, &ms) && ms >= 1000 && ms <= r->caller->valid_for_max_ms)
         return ms;
     asked_problem(r->problems, 422, "valid_for", "/valid_for",
                   "expected a duration such as \"10m\" from 1s to %s",
@@ -91,13 +92,14 @@ static void check_times(struct asked_reading *r)
 {
     struct json_object *value = NULL;
     int64_t valid_for_ms = read_valid_for(r), at = 0;
+    const char *text;
     char most[32];
 
     r->asked->until_ms = r->now_ms + valid_for_ms;
     if (!json_object_object_get_ex(r->request, "send_at", &value) || !value)
         return;
-    if (!json_object_is_type(value, json_type_string) ||
-        !clock_parse_iso(json_object_get_string(value), &at)) {
+    text = asked_string(value);
+    if (!text || !clock_parse_iso(text, &at)) {
         asked_problem(r->problems, 422, "send_at", "/send_at",
                       "expected a time of RFC 3339 with its zone, such as \"2026-01-31T08:15:00Z\"");
     } else if (at - r->now_ms > r->caller->send_at_max_ms) {
@@ -126,9 +128,8 @@ static bool routes_by(const struct conf_caller *caller, const char *gateway)
 /* The i-th gateway that the request names; NULL: it may not be named, which is said. */
 static const char *named_gateway(struct asked_reading *r, size_t i)
 {
-    struct json_object *item = json_object_array_get_idx(r->route, i);
     auto_free char *pointer = xasprintf("/route/%zu", i);
-    const char *name = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : NULL;
+    const char *name = asked_string(json_object_array_get_idx(r->route, i));
 
     if (name && routes_by(r->caller, name))
         return name;

@@ -122,9 +122,9 @@ static const char *string_member(struct asked_reading *r, const char *name)
 {
     struct json_object *value = member(r, name);
     auto_free char *pointer = asked_pointer("", name);
-    const char *text = value ? json_object_get_string(value) : NULL;
+    const char *text = asked_string(value);
 
-    if (!text || !memchr(text, '\0', (size_t)json_object_get_string_len(value)))
+    if (text || !value)
         return text;
     asked_problem(r->problems, 422, "wrong_type", pointer, "holds U+0000, which no text may");
     return NULL;

@@ -17,9 +17,7 @@ static const char *text_of(struct json_object *object, const char *name)
 {
     struct json_object *value = NULL;
 
-    if (!json_object_object_get_ex(object, name, &value) || !json_object_is_type(value, json_type_string))
-        return NULL;
-    return json_object_get_string(value);
+    return json_object_object_get_ex(object, name, &value) ? asked_string(value) : NULL;
 }
 
 /* A request that was refused once, given back. */
@@ -52,9 +50,9 @@ static int read_new(struct door_job *j, const struct asked_conf *c, struct json_
             ret_why, xstrdup("the message has no user-id, and extract.door_caller names no caller for such"));
     j->caller = xstrdup(caller->name);
     if (json_object_is_type(body, json_type_object) && json_object_object_get_ex(body, "task_id", &task_id)) {
-        if (!json_object_is_type(task_id, json_type_string) || json_object_object_length(body) != 1)
+        if (!asked_string(task_id) || json_object_object_length(body) != 1)
             return refuse(ret_why, xstrdup("a task's sign: expected {\"task_id\": \"…\"} and nothing else"));
-        j->task_id = xstrdup(json_object_get_string(task_id));
+        j->task_id = xstrdup(asked_string(task_id));
         return 0;
     }
     if (!j->delivery.message_id || !*j->delivery.message_id)

@@ -281,7 +281,8 @@ def test_every_documented_status(world, lab):
     assert c.post(request_of(3))[0] == 202 and c.post(request_of(3))[0] == 202  # without a key they are two
     assert w.counts() == (4, 4, 4, 4)
     # 400
-    assert c.ask("POST", "/v1/messages", raw=b"{no")[0] == 400
+    for no_json in (b"{no", b"null", b'{"lane":"bulk",' + json.dumps(request_of(lane="instant")).encode()[1:]):  # the same name twice
+        assert c.ask("POST", "/v1/messages", raw=no_json)[0] == 400
     assert c.ask("POST", "/v1/messages", request_of(), headers={"Idempotency-Key": "two words"})[0] == 400
     assert c.ask("POST", "/v1/messages/batch", raw=b"")[0] == 400
     # 401, 403, 404, 405, 413, 415
@@ -300,7 +301,8 @@ def test_every_documented_status(world, lab):
     assert c.ask("PATCH", first["url"], {})[2]["Allow"] == "GET, DELETE"
     for path in ("/v1/messages", "/v1/messages/batch"):
         assert c.ask("POST", path, raw=b" " * 400000)[0] == 413
-        assert c.ask("POST", path, request_of(), headers={"Content-Type": "text/json"})[0] == 415
+        for headers in ({"Content-Type": "text/json"}, {"Content-Type": "application/jsoncharset=utf-8"}, {"Content-Encoding": "gzip"}):
+            assert c.ask("POST", path, request_of(), headers=headers)[0] == 415
     assert c.ask("POST", "/v1/messages", request_of(), headers={"Content-Type": "application/json; charset=UTF-8"})[0] == 202
     # 422 names the member and repeats nothing of it.
     status, told = c.post({"recipient": "+49 171 secret", "template": "order-shipped", "params": {"name": ["x"]}, "colour": 1})

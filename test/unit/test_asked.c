@@ -147,6 +147,8 @@ static const struct {
     {"{" CODE ",\"send_at\":\"2026-01-31T07:50:00Z\"}", "422 send_at /send_at"},
     {"{" CODE ",\"send_at\":\"2026-02-01T08:00:01Z\"}", "422 send_at /send_at"},
     {"{" CODE ",\"send_at\":\"tomorrow\"}", "422 send_at /send_at"},
+    {"{" CODE ",\"send_at\":\"2026-01-31T18:00:00Z\\u0000x\",\"valid_for\":\"10m\\u0000x\",\"route\":[\"alpha\\u0000x\"]}",
+     "422 valid_for /valid_for; 422 send_at /send_at; 422 unknown_gateway /route/0"},
     {"{" CODE ",\"send_at\":\"2026-01-31 18:00:00\"}", "422 send_at /send_at"},
     {"{" CODE ",\"route\":[\"beta\",\"alpha\"]}", ""},
     {"{" CODE ",\"route\":[\"delta\",7]}", "422 unknown_gateway /route/0; 422 unknown_gateway /route/1"},
@@ -292,8 +294,18 @@ static void digest_of_a_body(void **state)
 
 static void bodies_that_are_no_json(void **state)
 {
-    static const char *const bodies[] = {"", " ", "{", "{\"a\":1}x", "{\"a\":'1'}", "7", "{\"a\":\"\xff\"}", "nul", "{\"a\":1,}",
-                                         "[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]", "{\"a\":01}"};
+    static const char *const bodies[] = {
+        "", " ", "{", "{\"a\":1}x", "{\"a\":1}{}", "{\"a\":'1'}", "{\"a\":\"\xff\"}", "nul", "null", "{\"a\":1,}", "[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]",
+        /* numbers that are none */
+        "{\"a\":01}", "{\"a\":-01}", "{\"a\":1.}", "{\"a\":1.e5}", "{\"a\":.5}", "{\"a\":+1}", "{\"a\":-}", "{\"a\":NaN}", "{\"a\":Infinity}",
+        "{\"a\":-Infinity}", "[1,NaN]",
+        /* no UTF-8: an overlong form, a surrogate, beyond the last character */
+        "{\"a\":\"\xc0\xaf\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\xf5\x80\x80\x80\"}", "{\"\xc0\xaf\":1}",
+        /* control characters */
+        "{\"a\":\"\t\"}", "{\"a\":\"\n\"}", "{\"a\x01\":1}",
+        /* a name that json-c would cut, and names that are there twice */
+        "{\"a\\u0000b\":1}", "{\"c\":{\"a\\u0000\" :1}}", "{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":2}", "{\"b\":[{\"a\":{},\"a\":{}}]}",
+        "{\"a\":{\"b\":1},\"a\":{}}"};
 
     for (size_t i = 0; i < COUNT_OF(bodies); i++) {
         struct json_object *v = NULL;
@@ -302,6 +314,27 @@ static void bodies_that_are_no_json(void **state)
             fail_msg("'%s' was read", bodies[i]);
         assert_null(v);
         free(why);
+    }
+    struct json_object *v = NULL;
+    char *why = NULL;
+    assert_int_equal(asked_parse("{}\0", 3, &v, &why), -EINVAL);
+    free(why);
+    assert_int_equal(asked_parse("{}\n \r\t", 6, &v, &why), 0);
+    json_object_put(v);
+}
+
+static void bodies_that_are_json(void **state)
+{
+    static const char *const bodies[] = {"7", "true", "\"x\"", "[null]", "{\"a:.NI\":\"b:.NaN Infinity \\\" 1.\",\"a\":[{\"a\":-0.5e+3},{\"a\":[]}]}",
+                                         "{\"\\\\u0000\":1}", "{\"a\":\"\\u0000\",\"b\":\"\\\\\"}", "{\"a\":\"\\ud83d\\ude00 \xf0\x9f\x98\x80\"}",
+                                         "{\"a\":true,\"b\":null,\"c\":1E5}"};
+
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        struct json_object *v = NULL;
+        auto_free char *why = NULL;
+        if (asked_parse(bodies[i], strlen(bodies[i]), &v, &why) != 0)
+            fail_msg("'%s': %s", bodies[i], why);
+        json_object_put(v);
     }
 }
 
@@ -393,6 +426,7 @@ static void door_bodies(void **state)
         {"{}", "strict-user", NULL, "the message has no message-id, which is its idempotency key: the queue may bring it twice"},
         {"{\"task_id\":\"t-1\"}", "strict-user", NULL, "task t-1 of strict"},
         {"{\"task_id\":1}", "strict-user", "k", "a task's sign: expected {\"task_id\": \"…\"} and nothing else"},
+        {"{\"task_id\":\"t-1\\u0000x\"}", "strict-user", "k", "a task's sign: expected {\"task_id\": \"…\"} and nothing else"},
         {"{\"kind\":\"request\"}", "smschain_extract", "k", "it was given back without 'caller', 'key' or 'request'"},
         {"{\"kind\":\"request\",\"caller\":\"gone\",\"key\":\"k\",\"request\":{}}", "smschain_extract", "k", "there is no caller gone any more"},
         {"{", "strict-user", "k", "no JSON: it ends too early at byte 1"},
@@ -414,6 +448,7 @@ int main(void)
         cmocka_unit_test(one_that_is_due_already_leaves_at_once),
         cmocka_unit_test(digest_of_a_body),
         cmocka_unit_test(bodies_that_are_no_json),
+        cmocka_unit_test(bodies_that_are_json),
         cmocka_unit_test(keys),
         cmocka_unit_test(whose_it_is),
         cmocka_unit_test(rates),
