@@ -1,6 +1,6 @@
 /* The heartbeat: when nothing was submitted for an interval, one message of our own is entered into ledger
- * and outbox as any other, from where it comes to this gateway's instant queue. So claim, report and doubt
- * are those of every message. */
+ * and outbox as any other, from where it comes by way of render to this gateway's instant queue. So claim,
+ * report and doubt are those of every message, and it shows whether every stage works. */
 #include "dispatch/dispatcher.h"
 #include "heartbeat_enter.sql.h"
 #include "heartbeat_run.sql.h"
@@ -33,18 +33,17 @@ static void add_record(const struct dispatcher *d, int64_t run, struct buf *out)
     const struct conf_gateway *g = d->gateway;
     auto_free char *rule = xasprintf("heartbeat:%s", g->name);
     char *route[] = {g->name};
-    struct text_record r = {.number = strtoll(g->heartbeat_number, NULL, 10),
-                            .run = run,
-                            .rule = rule,
-                            .lane = words(lane_words[LANE_INSTANT]),
-                            .valid_until = clock_wall_ms() + d->place.clock_ahead_ms + g->heartbeat_ms,
-                            .text = g->heartbeat_text,
-                            .encoding = words("gsm7"),
-                            .segments = 1,
-                            .sender = words(g->sender),
-                            .class = words("service"),
-                            .route = {route, 1}};
-    chunk_add_text(out, &r);
+    struct row_cell text = {.name = words("text"), .value = g->heartbeat_text};
+    struct row_record r = {.number = strtoll(g->heartbeat_number, NULL, 10),
+                           .run = run,
+                           .rule = rule,
+                           .lane = words(lane_words[LANE_INSTANT]),
+                           .valid_until = clock_wall_ms() + d->place.clock_ahead_ms + g->heartbeat_ms,
+                           .tmpl = words(RECORD_HEARTBEAT),
+                           .row = {&text, 1},
+                           .sender = words(g->sender),
+                           .route = {route, 1}};
+    chunk_add_row(out, &r);
     assert(memcmp(out->data, RECORD_HEAD, strlen(RECORD_HEAD)) == 0);
 }
 
@@ -55,14 +54,14 @@ static int enter(struct dispatcher *d, int64_t run, int64_t *ret)
     auto_buf record = {0}, head = {0}, tail = {0};
     auto_result made = NULL;
     add_record(d, run, &record);
-    chunk_begin(&head, RECORD_TEXTS);
+    chunk_begin(&head, RECORD_ROWS);
     chunk_end(&tail);
     db_params_clear(d->params);
     db_add_big(d->params, run);
     db_add_text(d->params, d->gateway->name);
     db_add_big(d->params, d->gateway->heartbeat_ms);
     db_add_big(d->params, strtoll(d->gateway->heartbeat_number, NULL, 10));
-    db_add_text(d->params, mq_queue_dispatch(d->gateway->name, lane_words[LANE_INSTANT], queue));
+    db_add_text(d->params, mq_queue_render(lane_words[LANE_INSTANT], queue));
     db_add_text(d->params, head.data);
     db_add_text(d->params, record.data + strlen(RECORD_HEAD));
     db_add_text(d->params, tail.data);

@@ -14,13 +14,17 @@
 
 #define RECORD_VERSION 1
 
+/* A row of one column `text` that is sent as it is: what dispatch enters to see whether a link still delivers. No file
+ * can have that name. */
+#define RECORD_HEARTBEAT "heartbeat:text"
+
 /* extract -> render: one row that became a message */
 #define RECORD_FIELDS_ROW(FIELD, NEED)                                                                           \
     NEED(INT, sms_id)                                                                                            \
     NEED(INT, number)      /* E.164 digits without the plus */                                                   \
     NEED(INT, run)                                                                                               \
     NEED(STR, rule)                                                                                              \
-    NEED(STR, tmpl)        /* template's name */                                                                 \
+    NEED(STR, tmpl)        /* template's name; RECORD_HEARTBEAT: of none */                                      \
     FIELD(STR, lane)       /* "bulk" or "instant"; absent: bulk */                                               \
     NEED(INT, valid_until) /* wall ms */                                                                         \
     NEED(ROW, row)                                                                                               \

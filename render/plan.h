@@ -16,6 +16,7 @@ struct plan {
     const struct conf *conf;
     struct conf *owned;              /* NULL: conf is somebody else's and lives longer */
     struct plan_template *templates; /* conf->template_count of them, in the same order */
+    struct plan_template heartbeat;  /* of RECORD_HEARTBEAT */
     struct prices **prices;          /* conf->gateway_count of them; NULL: nobody asks */
 };
 

@@ -110,7 +110,7 @@ class Pump:
 
     def turn(self):
         for ident, target, body in self.w.sql("SELECT id, target, body FROM outbox WHERE published_at IS NULL"):
-            assert target == "sms.dispatch.beta.instant"
+            assert target == "sms.render.instant"
             self.w.publish_body(target, body.encode())
             self.w.sql("UPDATE outbox SET published_at = now() WHERE id = %s", (ident,))
 
@@ -133,6 +133,7 @@ def test_heartbeats(worlds):
     pump = Pump(w)
     sent = lambda: [s for s in w.submits() if s["number"] == 491719990000]  # noqa: E731
     entered = lambda: w.sql("SELECT m.created_at, m.lane FROM message m JOIN run r ON r.id = m.run_id WHERE r.origin = 'heartbeat'")  # noqa: E731
+    w.chain.service("render").start()
     w.start(1)
     w.start(2)
     pump.until(lambda: len(sent()) >= 2, "two heartbeats")
