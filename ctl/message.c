@@ -51,9 +51,12 @@ int cmd_message(struct ctl *c)
     int64_t sms_id, wait_ms = 0;
     bool json = ctl_take_flag(c, "--json");
 
-    if (!ctl_take_value(c, "--wait", &wait) || !ctl_no_options_left(c) || c->argc != 2 ||
-        !ctl_parse_big(c->argv[1], &sms_id) || (wait && !ctl_parse_duration(wait, &wait_ms)))
+    if (!ctl_take_value(c, "--wait", &wait) || !ctl_no_options_left(c) || c->argc != 2)
         return ctl_usage("message");
+    if (!ctl_parse_big(c->argv[1], &sms_id))
+        return ctl_fail(EXIT_USAGE, "'%s' is no sms_id: expected a number", c->argv[1]);
+    if (wait && !ctl_parse_duration(wait, &wait_ms))
+        return ctl_fail(EXIT_USAGE, "--wait '%s': expected a duration such as 10s", wait);
     int code = ctl_db(c);
     int64_t until = clock_mono_ms() + wait_ms;
     while (code == 0) {

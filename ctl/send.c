@@ -55,6 +55,10 @@ static bool make_request(struct sending *s)
             return false;
         }
         auto_free char *name = xstrndup(word, (size_t)(sign - word));
+        if (json_object_object_get_ex(params, name, NULL)) {
+            ctl_fail(EXIT_USAGE, "'%s' is given twice", name);
+            return false;
+        }
         add(params, name, sign + 1);
     }
     return true;

@@ -183,7 +183,8 @@ static const struct plan_template *find_template(struct asked_reading *r)
     if (t && has(&r->caller->templates, r->template_name))
         return t;
     for (size_t i = 0; i < r->caller->templates.count; i++)
-        suggest_offer(&s, r->caller->templates.items[i]);
+        if (strcmp(r->caller->templates.items[i], r->template_name) != 0) /* the operator may use any name */
+            suggest_offer(&s, r->caller->templates.items[i]);
     if (t)
         asked_problem(r->problems, 403, "template_not_allowed", "/template",
                       "this template is not allowed to caller %s", r->caller->name);

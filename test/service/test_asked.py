@@ -425,7 +425,11 @@ def test_send_and_message(door):
     assert {line.split(": ")[1] for line in wrong.stderr.splitlines()} == {"recipient", "lane", "params/code"}, wrong.stderr
     assert "did you mean 'free'" not in wrong.stderr
     assert "no template" in (unknown := ctl("send", "fre", "+4915200000001")).stderr or "no such template" in unknown.stderr
+    assert "did you mean" not in ctl("send", "fre", "+4915200000001", "--route", "alpha").stderr  # not the wrong name itself
     assert ctl("send", "free", "+4915200000001", "text", "--route", "alpha").returncode == 2
+    twice = ctl("send", "free", "+4915200000001", "text=x", "text=y", "--route", "alpha")
+    assert twice.returncode == 2 and "'text' is given twice" in twice.stderr
+    assert "'4711x' is no sms_id" in ctl("message", "4711x").stderr
     assert "did you mean 'alpha'" in ctl("send", "free", "+4915200000001", "text=x", "--route", "alhpa").stderr
     door.sql("INSERT INTO suppression (number, scope, reason) VALUES (4915200000002, 'all', 'complaint')")
     assert "suppressed: complaint" in ctl("send", "free", "+4915200000002", "text=x").stderr  # by the caller's route
