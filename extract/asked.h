@@ -2,7 +2,7 @@
  * (asked_read: pure, by really rendering it), then entered (asked_submit: one writer a process, all that waits in one
  * transaction), and answered after the commit. The same idempotency key is entered once, whoever brings it how often.
  *
- *   parse -> caller -> rate -> asked_read -> problems: refused, but the same key asked before gets its old answer
+ *   parse -> caller -> rate (HTTP) -> asked_read -> problems: refused, but the same key asked before gets its old answer
  *                                         -> asked_submit -> the writer's thread calls back with the answer
  *
  * A request is a JSON object: recipient, template and params, or text; lane, route, valid_for, send_at, ext_id. */
@@ -38,7 +38,7 @@ void asked_current_free(struct asked_current *c);
 void asked_current_set(struct asked_current *c, struct asked_conf *next);  /* takes it */
 struct asked_conf *asked_current_take(struct asked_current *c);            /* yours to unref */
 
-/* ---- how fast a caller may ask, over all doors of this process; outlives a reload. Thread-safe ---- */
+/* ---- how fast a caller may ask over HTTP, in this process; outlives a reload. Thread-safe ---- */
 struct asked_rates;
 struct asked_rates *asked_rates_new(void);
 void asked_rates_free(struct asked_rates *r);

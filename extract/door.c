@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
-#define PREFETCH 50   /* so that with a rate of 1/s none waits unacked for more than a minute */
+#define PREFETCH 500  /* as many as the writer enters at once */
 #define WAIT_MS  100  /* heartbeats, reload, stop */
 #define BACK_MS  2000 /* what was given back is not taken again for so long */
 #define FULL_MS  20
@@ -22,14 +22,13 @@ struct door {
     pthread_t thread;
     struct mq_options mq;
     struct asked_current *current;
-    struct asked_rates *rates;
     struct asked_writer *writer;
     int (*task_ready)(void *arg, const char *task_id, char **ret_why);
     void *arg;
     LIST_HEAD(, door_job) jobs;     /* all that are not acked or given back */
     struct mq_consumer *consumer;   /* one for all time: its epochs tell old tags */
     struct mq_publisher *publisher; /* of dead letters */
-    struct door_job *held;          /* read, but it may not be submitted before held_until */
+    struct door_job *held;          /* read, and the writer had no room; tried again at held_until */
     int64_t held_until, back_until; /* mono ms */
     size_t submitted, dying;        /* jobs with the writer, and on their way to sms.dead */
     struct log_trouble away;
@@ -175,21 +174,15 @@ static bool submit(struct door *d, struct door_job *j)
     return false;
 }
 
-/* A request of a caller that asks too fast waits here, and with it all behind it. False: it does. */
+/* No rate is asked here: one queue has the requests of all callers, and who asks too much may not hold up the
+ * others. What ends a flood is its daily_cap. False: the writer has no room now. */
 static bool take_request(struct door *d, struct door_job *j, const struct asked_conf *c)
 {
     const struct conf_caller *caller = conf_caller(asked_conf_conf(c), j->caller);
-    int64_t now = clock_mono_ms(), wait_ms;
 
     if (!caller) { /* gone while it waited */
         refuse(d, j, "its caller is not configured any more");
         return true;
-    }
-    wait_ms = asked_rate_take(d->rates, caller, 1, now);
-    if (wait_ms > 0) {
-        d->held = j;
-        d->held_until = now + wait_ms;
-        return false;
     }
     j->asked = asked_read(c, caller, j->request, j->key, clock_wall_ms(), &j->problems);
     return submit(d, j);
@@ -297,7 +290,6 @@ struct door *door_start(const struct door_options *o)
 
     *d = (struct door){
         .current = o->current,
-        .rates = o->rates,
         .writer = o->writer,
         .task_ready = o->task_ready,
         .arg = o->arg,

@@ -7,7 +7,6 @@
 struct door_options {
     const struct conf_main *main; /* copied */
     struct asked_current *current;
-    struct asked_rates *rates;
     struct asked_writer *writer;
     /* A body {"task_id": "…"}, the sign that a task is ready; called on the door's thread. 0 taken; > 0
      * refused, *ret_why is the door's; < 0 not now, it comes again. NULL: there are no tasks. */

@@ -44,7 +44,6 @@ struct on_demand *on_demand_start(const struct on_demand_options *o, struct buf 
     d->tasks = task_door_new(m, o->shared->history);
     d->door = door_start(&(struct door_options){.main = m,
                                                 .current = d->current,
-                                                .rates = d->rates,
                                                 .writer = d->writer,
                                                 .task_ready = task_door_sign,
                                                 .arg = d->tasks});

@@ -11,8 +11,8 @@ const struct conf_key conf_caller_keys[] = {
      .help = "The broker's user whose messages in `sms.request` are this caller's; the broker vouches for it."},
     {.name = "rate", .type = CONF_INT, .at = C(rate), .fallback = "100", .min = 1, .max = 100000,
      .unit = "messages a second",
-     .help = "What it may ask for over HTTP and by the queue, in each process that takes requests; above it HTTP answers "
-             "429, and the queue waits."},
+     .help = "What it may ask for over HTTP, in each process that takes requests; above it the answer is 429. What comes "
+             "by the queue `sms.request` has no rate, so that no caller waits behind another there: `daily_cap` bounds it."},
     {.name = "daily_cap", .type = CONF_INT, .at = C(daily_cap), .required = true, .min = 1, .max = 100000000,
      .unit = "messages",
      .help = "Messages a UTC day, exact over all processes: a mistake in a loop ends there."},
