@@ -31,17 +31,6 @@ struct service {
     struct forward *forward;
 };
 
-static void set_log(const struct conf *c)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_level level = LOG_LEVEL_INFO;
-    for (size_t i = 0; i < COUNT_OF(levels); i++) {
-        if (strcmp(c->main.log_level, levels[i]) == 0)
-            level = (enum log_level)i;
-    }
-    log_init("callback", strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, level);
-}
-
 /* NULL: what is wrong was printed. */
 static struct gateways *load(const char *dir)
 {
@@ -66,7 +55,7 @@ static void reload(struct service *s)
         log_error("the new configuration has errors, the old one stays", L_STR("conf", s->conf_dir));
         return;
     }
-    set_log(gateways_conf(fresh));
+    conf_set_log(gateways_conf(fresh), "callback");
     log_info("configuration loaded again (gateways, trusted proxies, certificate, horizons and flush limits; "
              "addresses and "
              "accounts need a restart)",
@@ -217,7 +206,7 @@ int main(int argc, char **argv)
     struct gateways *first = load(s.conf_dir);
     if (!first)
         return EXIT_CONF;
-    set_log(gateways_conf(first));
+    conf_set_log(gateways_conf(first), "callback");
     s.gateways = gateways_now_new(first);
     log_info("started", L_STR("conf", s.conf_dir), L_INT("intake", s.intakes), L_INT("consumer", s.consumes));
     result = serve(&s);

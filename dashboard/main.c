@@ -30,16 +30,6 @@ struct service {
     struct server *server;
 };
 
-static void set_log(const struct conf *c)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_level level = LOG_LEVEL_INFO;
-    for (size_t i = 0; i < COUNT_OF(levels); i++)
-        if (strcmp(c->main.log_level, levels[i]) == 0)
-            level = (enum log_level)i;
-    log_init("dashboard", strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, level);
-}
-
 /* NULL: what is wrong was printed. */
 static struct setting *load(const char *dir)
 {
@@ -60,7 +50,7 @@ static void reload(struct service *s)
         log_error("the new configuration has errors, the old one stays", L_STR("conf", s->conf_dir));
         return;
     }
-    set_log(fresh->conf);
+    conf_set_log(fresh->conf, "dashboard");
     setting_put(fresh);
     live_end_all(s->live);
     if (server_reload(s->server, &why) < 0)
@@ -139,7 +129,7 @@ int main(int argc, char **argv)
     struct setting *first = load(s.conf_dir);
     if (!first)
         return EXIT_CONF;
-    set_log(first->conf);
+    conf_set_log(first->conf, "dashboard");
     setting_put(first);
     log_info("started", L_STR("conf", s.conf_dir));
     result = serve(&s);

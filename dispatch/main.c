@@ -46,16 +46,6 @@ struct threads {
     int64_t keep_again_ms;
 };
 
-static void set_log(const struct conf *c)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_level level = LOG_LEVEL_INFO;
-    for (size_t i = 0; i < COUNT_OF(levels); i++)
-        if (strcmp(c->main.log_level, levels[i]) == 0)
-            level = (enum log_level)i;
-    log_init("dispatch", strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, level);
-}
-
 static void let_go(struct loaded *l)
 {
     if (--l->users > 0)
@@ -218,7 +208,7 @@ static void reload(const char *dir, struct threads *all, struct loaded **current
     }
     let_go(*current);
     *current = l;
-    set_log(l->conf);
+    conf_set_log(l->conf, "dispatch");
     end_changed(all, l);
     log_info("configuration loaded again", L_INT("gateways", l->conf->gateway_count));
 }
@@ -265,7 +255,7 @@ int main(int argc, char **argv)
     struct loaded *l = load(dir);
     if (l == NULL)
         return 2;
-    set_log(l->conf);
+    conf_set_log(l->conf, "dispatch");
     if (l->conf->gateway_count > GATEWAYS_MAX) {
         log_error("too many gateways for one process", L_INT("most", GATEWAYS_MAX));
         let_go(l);

@@ -15,17 +15,6 @@
 
 #define DRAIN_MS 10000
 
-static void init_log(const struct conf_main *m)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_level least = LOG_LEVEL_INFO;
-
-    for (size_t i = 0; i < COUNT_OF(levels); i++)
-        if (strcmp(levels[i], m->log_level) == 0)
-            least = (enum log_level)i;
-    log_init("extract", strcmp(m->log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, least);
-}
-
 static void reload(const char *dir, struct scheduler *scheduler, struct on_demand *on_demand)
 {
     struct conf *conf;
@@ -40,6 +29,7 @@ static void reload(const char *dir, struct scheduler *scheduler, struct on_deman
         log_error("the new configuration has errors, the old one stays", L_STR("conf", dir));
         return;
     }
+    conf_set_log(conf, "extract");
     scheduler_reload(scheduler, hold);
     log_info(
         "configuration loaded again (runs being read keep theirs, connections change at the next start)");
@@ -84,7 +74,7 @@ int main(int argc, char **argv)
         buf_deinit(&report);
         return 2;
     }
-    init_log(&conf->main);
+    conf_set_log(conf, "extract");
     if (monitor_start(conf->main.extract.service.metrics_listen, "extract.metrics_listen", &monitor) < 0) {
         buf_deinit(&report);
         conf_free(conf);

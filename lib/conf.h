@@ -493,6 +493,8 @@ void conf_set_checkers(const struct conf_checkers *c);
 void conf_print(const struct conf *c, struct buf *out);     /* effective values, secrets as *** (smschain config) */
 void conf_print_reference(struct buf *out);                 /* docs/reference.md */
 
+void conf_set_log(const struct conf *c, const char *service); /* log_format and log_level, from now on */
+
 /* What every service's main does with its arguments: --conf DIR (default /etc/smschain), --help, --version.
  * Returns the directory, or NULL after having printed; then exit with *ret_exit. */
 const char *conf_arguments(int argc, char **argv, const char *service, const char *purpose, int *ret_exit);

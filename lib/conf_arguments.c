@@ -1,4 +1,5 @@
-/* The arguments of a service: where its configuration is, and nothing else. */
+/* What every service begins with: the argument that says where its configuration is, and the log as that
+ * says. */
 #include "lib/conf_internal.h"
 
 #include <getopt.h>
@@ -55,4 +56,15 @@ const char *conf_arguments(int argc, char **argv, const char *service, const cha
         return NULL;
     }
     return dir && *dir ? dir : "/etc/smschain";
+}
+
+void conf_set_log(const struct conf *c, const char *service)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level least = LOG_LEVEL_INFO;
+
+    for (size_t i = 0; i < COUNT_OF(levels); i++)
+        if (strcmp(c->main.log_level, levels[i]) == 0)
+            least = (enum log_level)i;
+    log_init(service, strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, least);
 }

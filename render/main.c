@@ -12,17 +12,6 @@
 #define DRAIN_MS                                                                                             \
     20000 /* what is in hand gets so long to be confirmed; what is not is rendered again by the next */
 
-static void set_log(const struct conf *c)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_level level = LOG_LEVEL_INFO;
-
-    for (size_t i = 0; i < COUNT_OF(levels); i++)
-        if (strcmp(c->main.log_level, levels[i]) == 0)
-            level = (enum log_level)i;
-    log_init("render", strcmp(c->main.log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT, level);
-}
-
 /* A configuration that is not good changes nothing. */
 static void reload(const char *dir, struct plan **plan)
 {
@@ -36,7 +25,7 @@ static void reload(const char *dir, struct plan **plan)
     }
     plan_free(*plan);
     *plan = fresh;
-    set_log(fresh->conf);
+    conf_set_log(fresh->conf, "render");
     log_info("configuration loaded again", L_INT("rules", fresh->conf->rule_count),
              L_INT("templates", fresh->conf->template_count));
 }
@@ -84,7 +73,7 @@ int main(int argc, char **argv)
         fputs(report.data ? report.data : "", stderr);
         return 2;
     }
-    set_log(plan->conf);
+    conf_set_log(plan->conf, "render");
     if (monitor_start(plan->conf->main.render.service.metrics_listen, "render.metrics_listen", &monitor) <
         0) {
         plan_free(plan);
