@@ -84,7 +84,7 @@ static bool make_text(struct judge *j, const struct row_record *row, int64_t now
         ret->column = e.column;
         return fails(ret, "template", "%s:%d:%d: %s", conf->file, e.line, e.column, e.message);
     }
-    if (j->text.len == 0)
+    if (j->text.len == 0 || strspn(j->text.data, " \t\r\n") == j->text.len)
         return fails(ret, "empty_text", "%s:%d: the text is empty", conf->file, conf->text_line);
     ret->reason =
         text_rules_apply(j->tmpl->rules, conf, &j->text, &ret->shape, ret->error, sizeof(ret->error));

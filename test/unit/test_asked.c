@@ -124,6 +124,7 @@ static const struct {
     {"{" TO ",\"text\":5}", "422 wrong_type /text"},
     {"{" TO ",\"text\":\"a\\u0000b\"}", "422 wrong_type /text"},
     {"{" TO ",\"text\":\"\"}", "422 empty_text /text"},
+    {"{" TO ",\"text\":\" \\n \"}", "422 empty_text /text"},
     {"{" TO ",\"text\":\"our Casino\"}", "422 forbidden_word /text"},
     {"{" CODE ",\"text\":\"x\"}", "422 template_and_text /text"},
     {"{" TEXT ",\"params\":{}}", "422 text_and_params /params"},
