@@ -259,5 +259,5 @@ def test_for_machines(page):
     assert metrics[("smschain_dashboard_streams",)] == 1 and metrics[("smschain_dashboard_page_seconds_count",)] == before + 1
     connection.close()
     assert page.chain.monitor(page.service, "/livez")[0] == 200
-    assert page.chain.monitor(page.service, "/readyz")[0] == 200
+    page.chain.wait_until(lambda: page.chain.monitor(page.service, "/readyz")[0] == 200, SECONDS, "readiness")
     assert page.ask("/metrics")[0] == 401  # not at the page's own address

@@ -694,7 +694,8 @@ def test_database_and_broker_away_at_the_start_and_later(extract):
     extract.wait_published(90)
     extract.check_messages(numbers(1, 400))
     said = [line for line in extract.process.tail(1000).splitlines() if "outbox: the broker takes nothing" in line]
-    assert sorted("lane=bulk" in line for line in said) == [False, False, True, True], said  # once an outage, each lane's publisher
+    bulk = sum("lane=bulk" in line for line in said)
+    assert 1 <= bulk <= 2 and 1 <= len(said) - bulk <= 2, said  # each lane's publisher once an outage, if it saw the short one
 
 
 def test_missing_queue_keeps_the_chunk(extract):

@@ -266,7 +266,8 @@ def test_cut_binds(fake):
 def test_split_and_joined(fake):
     fake.knobs(reports=0, write_bytes=7)
     with fake.link() as link:
-        assert link.submit("491711").status == smpp.OK and max(link.reads) <= 14 and min(link.reads) <= 7
+        assert link.submit("491711").status == smpp.OK
+        assert min(link.reads) <= 7 and len(link.reads) > 2  # a reader that comes late finds some of them together
         fake.knobs(write_bytes=0, join_ms=200)
         link.reads.clear()
         for n in range(5):
