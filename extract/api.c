@@ -265,11 +265,6 @@ int api_start(const struct api_options *o, struct api **ret, char **ret_why)
     return 0;
 }
 
-int api_port(const struct api *a)
-{
-    return httpd_port(a->server);
-}
-
 bool api_reload(struct api *a, char **ret_why)
 {
     struct asked_conf *c = asked_current_take(a->o.current);

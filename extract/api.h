@@ -13,7 +13,6 @@ struct api_options {
 };
 /* 0: listens; *ret is NULL where extract.api.listen is empty. < 0: *ret_why says why not (caller frees). */
 int must_check api_start(const struct api_options *o, struct api **ret, char **ret_why);
-int api_port(const struct api *a);
 /* After another configuration is in force: trusted proxies, certificate. False: *ret_why says what is wrong
  * with the certificate, the one before stays. */
 bool api_reload(struct api *a, char **ret_why);

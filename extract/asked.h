@@ -72,7 +72,6 @@ void asked_free(struct asked *a);
  * was, or ASKED_UNKNOWN. So whoever asks again gets the answer that he got, whatever has changed since. */
 struct asked *asked_read(const struct asked_conf *c, const struct conf_caller *caller, struct json_object *request,
                          const char *key, int64_t now_ms, struct asked_problems *ret);
-bool asked_is_instant(const struct asked *a);
 
 /* ---- entering ---- */
 enum asked_outcome {
@@ -105,7 +104,6 @@ struct asked_writer;
 struct asked_writer *asked_writer_start(const struct asked_writer_options *o);
 /* What was taken is answered, after deadline_ms with ASKED_AWAY; nothing more is taken. Frees it. */
 void asked_writer_stop(struct asked_writer *w, int64_t deadline_ms);
-size_t asked_writer_waiting(const struct asked_writer *w);
 typedef void asked_answered(void *arg, const struct asked_answer *answer);
 enum { ASKED_FULL = 1 }; /* too many wait: say 503, the request stays yours */
 /* Takes a. `answered` is called once, from the writer's thread, after the commit: soon, and within ASKED_WAIT_MS and a

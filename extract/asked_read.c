@@ -244,11 +244,6 @@ void asked_free(struct asked *a)
     free(a);
 }
 
-bool asked_is_instant(const struct asked *a)
-{
-    return a->instant;
-}
-
 bool asked_same_key(const struct asked *a, const struct asked *b)
 {
     return memcmp(a->key, b->key, KEY_SIZE) == 0;

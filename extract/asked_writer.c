@@ -77,17 +77,6 @@ int asked_submit(struct asked_writer *w, struct asked *a, asked_answered *answer
     return full ? ASKED_FULL : 0;
 }
 
-size_t asked_writer_waiting(const struct asked_writer *w)
-{
-    struct asked_writer *m = (struct asked_writer *)(uintptr_t)w; /* only its lock is touched */
-    size_t count;
-
-    pthread_mutex_lock(&m->lock);
-    count = m->count;
-    pthread_mutex_unlock(&m->lock);
-    return count;
-}
-
 /* ---- the thread ---- */
 
 static bool in_batch(const struct asked_writer *w, const struct asked *a)
